@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/error.h"
+#include "kernels/tensor.h"
+
+namespace tessera {
+
+/// One tensor of a safetensors file, as stored. The bytes live in the mapped file.
+struct StoredTensor {
+  enum class Type : std::uint8_t { f32, f16, bf16, f64, i64, i32, i16, i8, u8, boolean, f8_e4m3, f8_e5m2 };
+  Type type;
+  Shape shape;
+  const std::byte* data;
+  std::size_t bytes;
+};
+
+/// A safetensors file mapped read-only. The header is untrusted: its size, JSON depth, names, dtypes, shapes,
+/// offsets, overlaps and holes are all checked before any is used.
+/// Format: 8-byte little-endian header length, JSON, then the data (huggingface/safetensors).
+class SafetensorsFile {
+ public:
+  /// Throws CheckpointError that names the file and what is wrong.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+  /// Parses bytes that the caller keeps alive; for fuzzing and tests.
+  SafetensorsFile(const std::byte* data, std::size_t size, std::string name);
+  ~SafetensorsFile();
+  SafetensorsFile(SafetensorsFile&&) noexcept;
+  SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
+
+  [[nodiscard]] const std::map<std::string, StoredTensor, std::less<>>& tensors() const noexcept;
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The tensors of a checkpoint folder: model.safetensors, or the shards its model.safetensors.index.json names.
+/// Remembers what was asked for, so that finish() can name what the loader did not expect.
+class Checkpoint {
+ public:
+  /// `path`: a folder, or one .safetensors file. Throws CheckpointError; pickled weights (.bin, .pth, .th, .ckpt)
+  /// are refused with the command of the converter.
+  explicit Checkpoint(const std::filesystem::path& path);
+
+  [[nodiscard]] bool has(std::string_view name) const;
+  /// Widened exactly to float32 (from f32, f16, bf16; f64 is refused), in the stored row-major order.
+  /// Throws CheckpointError when missing, or when the shape differs: both shapes are named.
+  [[nodiscard]] std::vector<float> floats(std::string_view name, const Shape& shape);
+  /// The dtype it is stored in, f32 for anything that is not f16 or bf16.
+  [[nodiscard]] DType stored_type(std::string_view name) const;
+  /// The stored shape. Throws CheckpointError when missing.
+  [[nodiscard]] const Shape& shape_of(std::string_view name) const;
+  /// Marks tensors as expected though unused: names ending in `suffix` (training state, cached windows).
+  void ignore_suffix(std::string_view suffix);
+  /// Throws CheckpointError that lists (at most ten of) the tensors nobody asked for.
+  void finish() const;
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// Elements of every tensor asked for.
+  [[nodiscard]] std::int64_t parameters() const noexcept { return parameters_; }
+
+ private:
+  [[nodiscard]] const StoredTensor& find(std::string_view name) const;
+
+  std::string name_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, const StoredTensor*, std::less<>> tensors_;
+  std::set<std::string, std::less<>> used_;
+  std::int64_t parameters_ = 0;
+};
+
+/// config.json with typed access: every size comes from the file, nothing is assumed.
+/// Errors name the file and the key.
+class Config {
+ public:
+  /// Reads `folder`/config.json. Throws CheckpointError.
+  static Config read(const std::filesystem::path& folder);
+  /// Parses text (at most 16 MiB, depth at most 64). `name` appears in messages.
+  static Config parse(std::string_view text, std::string name);
+  ~Config();
+  Config(Config&&) noexcept;
+  Config& operator=(Config&&) noexcept;
+
+  /// Present and not null.
+  [[nodiscard]] bool has(std::string_view key) const;
+  /// Required values; integers are checked against [least, most]. Dots descend: "rope_parameters.rope_theta".
+  [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t least, std::int64_t most) const;
+  [[nodiscard]] double number(std::string_view key) const;
+  [[nodiscard]] bool boolean(std::string_view key) const;
+  [[nodiscard]] std::string string(std::string_view key) const;
+  [[nodiscard]] std::vector<std::int64_t> integers(std::string_view key, std::int64_t least, std::int64_t most) const;
+  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] const nlohmann::json& json() const noexcept;
+
+ private:
+  explicit Config(std::unique_ptr<nlohmann::json> json, std::string name);
+  std::unique_ptr<nlohmann::json> json_;
+  std::string name_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/tensor.h"
+
+namespace tessera {
+
+/// Vector instruction sets with a build of every CPU kernel. Results do not depend on the choice.
+enum class Isa : std::uint8_t { avx2, avx512, neon };
+
+[[nodiscard]] const char* name_of(Isa isa) noexcept;
+/// Throws ArgumentError for an unknown name.
+[[nodiscard]] Isa isa_from_name(const std::string& name);
+/// The sets this machine can run, best last. Empty when the CPU is below the baseline (AVX2 + FMA, or NEON).
+[[nodiscard]] std::vector<Isa> supported_isas();
+
+struct ContextOptions {
+  Device device;
+  /// 0: as many as the process may run on.
+  int threads = 0;
+  /// Unset: the environment variable TESSERA_ISA, else the best supported.
+  std::optional<Isa> isa;
+};
+
+class ThreadPool;
+class Arena;
+
+/// Where and how work runs: device, threads, instruction set, work memory. Nothing here changes a result.
+/// A context serves one caller at a time; make one per thread of your own.
+class Context {
+ public:
+  /// Throws ResourceError when the device is absent or this build has no support for it,
+  /// ArgumentError for an instruction set this machine lacks.
+  explicit Context(const ContextOptions& options = {});
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  [[nodiscard]] Device device() const noexcept { return device_; }
+  [[nodiscard]] Isa isa() const noexcept { return isa_; }
+  [[nodiscard]] int threads() const noexcept;
+
+  /// Calls `body(begin, end)` on disjoint ranges that cover [0, count), each at least `grain` long
+  /// (the last may be shorter), on the pool's threads and the caller's. Exceptions come out here.
+  template <class Body>
+  void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
+    run(count, grain, RangeBody{&body, [](const void* self, std::int64_t begin, std::int64_t end) {
+                                  (*static_cast<const Body*>(self))(begin, end);
+                                }});
+  }
+
+  /// Work memory: reused from call to call, so that a steady state allocates nothing. Not zeroed.
+  [[nodiscard]] Tensor scratch(Shape shape, DType type = DType::f32);
+  /// Long-lived memory (weights, caches) on this context's device, zeroed.
+  [[nodiscard]] Tensor allocate(Shape shape, DType type = DType::f32);
+
+  /// To and from the host. The only functions here that wait for the device.
+  void upload(const void* host, std::byte* device, std::size_t bytes);
+  void download(const std::byte* device, void* host, std::size_t bytes);
+  /// Device to device, ordered with the operations.
+  void copy(const std::byte* from, std::byte* to, std::size_t bytes);
+  void zero(std::byte* at, std::size_t bytes);
+
+  /// Long work checks this flag between chunks and throws Interrupted. Null: never.
+  void set_interrupt(const std::atomic<bool>* flag) noexcept { interrupt_ = flag; }
+  void check_interrupt() const;
+
+  struct RangeBody {
+    const void* self;
+    void (*call)(const void*, std::int64_t, std::int64_t);
+    void operator()(std::int64_t begin, std::int64_t end) const { call(self, begin, end); }
+  };
+
+ private:
+  void run(std::int64_t count, std::int64_t grain, RangeBody body);
+
+  Device device_;
+  Isa isa_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<Arena> arena_;
+  const std::atomic<bool>* interrupt_ = nullptr;
+};
+
+}  // namespace tessera
