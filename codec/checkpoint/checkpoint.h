@@ -17,22 +17,43 @@ namespace tessera {
 
 /// One tensor of a safetensors file, as stored. The bytes live in the mapped file.
 struct StoredTensor {
-  enum class Type : std::uint8_t { f32, f16, bf16, f64, i64, i32, i16, i8, u8, boolean, f8_e4m3, f8_e5m2 };
+  enum class Type : std::uint8_t {
+    f32,
+    f16,
+    bf16,
+    f64,
+    i64,
+    i32,
+    i16,
+    i8,
+    u64,
+    u32,
+    u16,
+    u8,
+    boolean,
+    f8_e4m3,
+    f8_e5m2,
+    f8_e8m0,
+    c64
+  };
   Type type;
   Shape shape;
   const std::byte* data;
   std::size_t bytes;
 };
 
-/// A safetensors file mapped read-only. The header is untrusted: its size, JSON depth, names, dtypes, shapes,
-/// offsets, overlaps and holes are all checked before any is used.
-/// Format: 8-byte little-endian header length, JSON, then the data (huggingface/safetensors).
+/// "BF16", as the file spells it.
+[[nodiscard]] const char* name_of(StoredTensor::Type type) noexcept;
+
+/// A safetensors file mapped read-only; it must not be shortened while it is open. The header is untrusted: its size,
+/// JSON depth, names, dtypes, shapes, offsets, overlaps and holes are all checked before any is used. Format: 8-byte
+/// little-endian header length, JSON, then the data (huggingface/safetensors).
 class SafetensorsFile {
  public:
   /// Throws CheckpointError that names the file and what is wrong.
   explicit SafetensorsFile(const std::filesystem::path& path);
   /// Parses bytes that the caller keeps alive; for fuzzing and tests.
-  SafetensorsFile(const std::byte* data, std::size_t size, std::string name);
+  SafetensorsFile(const std::byte* data, std::size_t size, const std::string& name);
   ~SafetensorsFile();
   SafetensorsFile(SafetensorsFile&&) noexcept;
   SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
@@ -45,12 +66,13 @@ class SafetensorsFile {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The tensors of a checkpoint folder: model.safetensors, or the shards its model.safetensors.index.json names.
+/// The tensors of a checkpoint folder: model.safetensors, or the shards its model.safetensors.index.json names, or
+/// the one .safetensors file of another name.
 /// Remembers what was asked for, so that finish() can name what the loader did not expect.
 class Checkpoint {
  public:
-  /// `path`: a folder, or one .safetensors file. Throws CheckpointError; pickled weights (.bin, .pth, .th, .ckpt)
-  /// are refused with the command of the converter.
+  /// `path`: a folder, or one .safetensors file. Throws CheckpointError; pickled weights (.bin, .pth, .pt, .th,
+  /// .ckpt) are refused with the command that makes safetensors of them.
   explicit Checkpoint(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(std::string_view name) const;
@@ -71,12 +93,15 @@ class Checkpoint {
   [[nodiscard]] std::int64_t parameters() const noexcept { return parameters_; }
 
  private:
+  [[noreturn]] void refuse(const std::string& what) const;
   [[nodiscard]] const StoredTensor& find(std::string_view name) const;
+  [[nodiscard]] bool expected(std::string_view name) const;
 
   std::string name_;
   std::vector<SafetensorsFile> files_;
   std::map<std::string, const StoredTensor*, std::less<>> tensors_;
   std::set<std::string, std::less<>> used_;
+  std::vector<std::string> ignored_;
   std::int64_t parameters_ = 0;
 };
 
@@ -84,7 +109,7 @@ class Checkpoint {
 /// Errors name the file and the key.
 class Config {
  public:
-  /// Reads `folder`/config.json. Throws CheckpointError.
+  /// Reads `folder`/config.json, or the config.json beside a file. Throws CheckpointError.
   static Config read(const std::filesystem::path& folder);
   /// Parses text (at most 16 MiB, depth at most 64). `name` appears in messages.
   static Config parse(std::string_view text, std::string name);
@@ -92,9 +117,9 @@ class Config {
   Config(Config&&) noexcept;
   Config& operator=(Config&&) noexcept;
 
-  /// Present and not null.
+  /// Present and not null. In every key dots descend: "rope_parameters.rope_theta".
   [[nodiscard]] bool has(std::string_view key) const;
-  /// Required values; integers are checked against [least, most]. Dots descend: "rope_parameters.rope_theta".
+  /// Required values; integers are checked against [least, most], and 24000.0 is one.
   [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t least, std::int64_t most) const;
   [[nodiscard]] double number(std::string_view key) const;
   [[nodiscard]] bool boolean(std::string_view key) const;
@@ -104,7 +129,9 @@ class Config {
   [[nodiscard]] const nlohmann::json& json() const noexcept;
 
  private:
-  explicit Config(std::unique_ptr<nlohmann::json> json, std::string name);
+  explicit Config(std::unique_ptr<nlohmann::json> value, std::string name);
+  [[nodiscard]] const nlohmann::json& find(std::string_view key) const;
+
   std::unique_ptr<nlohmann::json> json_;
   std::string name_;
 };

@@ -1,0 +1,110 @@
+#include "codec/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "codec/checkpoint/json.h"
+#include "codec/checkpoint/weights.h"
+#include "codec/checkpoint/widen.h"
+
+namespace tessera {
+namespace {
+
+using detail::quote;
+using Type = StoredTensor::Type;
+
+constexpr std::size_t kMostNamed = 10;
+
+/// Stored data has no alignment: every element is copied out.
+template <std::uint32_t (*widen)(std::uint16_t)>
+void widen_all(const std::byte* from, std::vector<float>& to) {
+  for (float& value : to) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, from, sizeof bits);
+    const std::uint32_t wide = widen(bits);
+    std::memcpy(&value, &wide, sizeof wide);
+    from += sizeof bits;
+  }
+}
+
+std::vector<float> widened(const StoredTensor& tensor, std::size_t count) {
+  std::vector<float> out(count);
+  if (tensor.type == Type::f16) {
+    widen_all<detail::widen_f16>(tensor.data, out);
+  } else if (tensor.type == Type::bf16) {
+    widen_all<detail::widen_bf16>(tensor.data, out);
+  } else if (count > 0) {
+    std::memcpy(out.data(), tensor.data, tensor.bytes);
+  }
+  return out;
+}
+
+bool widens(Type type) { return type == Type::f32 || type == Type::f16 || type == Type::bf16; }
+
+}  // namespace
+
+Checkpoint::Checkpoint(const std::filesystem::path& path) : name_(path.string()) {
+  const detail::Weights weights = detail::find_weights(path);
+  for (const auto& file : weights.files) {
+    for (const auto& [name, tensor] : files_.emplace_back(file).tensors()) {
+      if (!tensors_.emplace(name, &tensor).second) refuse("tensor " + quote(name) + " is in two shards");
+    }
+  }
+  for (const auto& [name, position] : weights.promised) {
+    if (files_[position].tensors().contains(name)) continue;
+    refuse("tensor " + quote(name) + " is not in " + weights.files[position].filename().string() +
+           ", where model.safetensors.index.json promises it");
+  }
+}
+
+void Checkpoint::refuse(const std::string& what) const { throw CheckpointError(name_ + ": " + what); }
+
+const StoredTensor& Checkpoint::find(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) refuse("tensor " + quote(name) + " is missing");
+  return *found->second;
+}
+
+bool Checkpoint::has(std::string_view name) const { return tensors_.contains(name); }
+
+std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape) {
+  const StoredTensor& tensor = find(name);
+  if (tensor.shape != shape) {
+    refuse("tensor " + quote(name) + " has shape " + to_string(tensor.shape) + ", must be " + to_string(shape));
+  }
+  if (!widens(tensor.type)) {
+    refuse("tensor " + quote(name) + " is stored as " + name_of(tensor.type) + ", must be F32, F16 or BF16");
+  }
+  const std::int64_t count = element_count(shape);
+  if (used_.emplace(name).second) parameters_ += count;
+  return widened(tensor, static_cast<std::size_t>(count));
+}
+
+DType Checkpoint::stored_type(std::string_view name) const {
+  const Type type = find(name).type;
+  if (type == Type::f16) return DType::f16;
+  return type == Type::bf16 ? DType::bf16 : DType::f32;
+}
+
+const Shape& Checkpoint::shape_of(std::string_view name) const { return find(name).shape; }
+
+void Checkpoint::ignore_suffix(std::string_view suffix) { ignored_.emplace_back(suffix); }
+
+bool Checkpoint::expected(std::string_view name) const {
+  return used_.contains(name) || std::any_of(ignored_.begin(), ignored_.end(),
+                                             [name](const std::string& suffix) { return name.ends_with(suffix); });
+}
+
+void Checkpoint::finish() const {
+  std::vector<std::string_view> surplus;
+  for (const auto& [name, tensor] : tensors_) {
+    if (!expected(name)) surplus.push_back(name);
+  }
+  if (surplus.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(surplus.size(), kMostNamed); ++i) list += (i ? ", " : "") + quote(surplus[i]);
+  if (surplus.size() > kMostNamed) list += " and " + std::to_string(surplus.size() - kMostNamed) + " more";
+  refuse("tensors that this codec does not know: " + list);
+}
+
+}  // namespace tessera
