@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "kernels/tensor.h"
+
+namespace tessera {
+
+/// Raw memory of one device. CPU blocks are aligned to 64 bytes.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  /// Throws ResourceError("out_of_memory").
+  [[nodiscard]] virtual std::byte* allocate(std::size_t bytes) = 0;
+  virtual void release(std::byte* block) noexcept = 0;
+  virtual void upload(const void* host, std::byte* device, std::size_t bytes) = 0;
+  virtual void download(const std::byte* device, void* host, std::size_t bytes) = 0;
+  virtual void copy(const std::byte* from, std::byte* to, std::size_t bytes) = 0;
+  virtual void zero(std::byte* at, std::size_t bytes) = 0;
+};
+
+/// Throws ResourceError when the device is absent or not supported by this build.
+[[nodiscard]] std::shared_ptr<Memory> memory_of(Device device);
+
+/// Keeps the blocks that were given back and hands out the most recently used one that fits, so that the
+/// working set of a steady state stays small, hot in cache, and allocated once. One caller at a time.
+class Arena : public std::enable_shared_from_this<Arena> {
+ public:
+  explicit Arena(std::shared_ptr<Memory> memory) : memory_(std::move(memory)) {}
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  /// A block of at least `bytes`; its deleter gives it back.
+  [[nodiscard]] Tensor::Block take(std::size_t bytes);
+  [[nodiscard]] Memory& memory() noexcept { return *memory_; }
+
+ private:
+  void give_back(std::byte* block, std::size_t size) noexcept;
+
+  std::shared_ptr<Memory> memory_;
+  std::map<std::size_t, std::vector<std::byte*>> free_;  // by size class
+};
+
+}  // namespace tessera

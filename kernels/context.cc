@@ -1,0 +1,107 @@
+#include "kernels/context.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "kernels/arena.h"
+#include "kernels/error.h"
+#include "kernels/thread_pool.h"
+
+namespace tessera {
+namespace {
+
+int usable_cpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
+}
+
+Isa choose_isa(const ContextOptions& options) {
+  const std::vector<Isa> supported = supported_isas();
+  if (supported.empty()) throw ResourceError("cpu_too_old", "this CPU lacks AVX2 and FMA, the least this program runs on");
+  const char* forced = std::getenv("TESSERA_ISA");
+  const Isa isa = options.isa ? *options.isa
+                  : forced != nullptr && *forced != '\0' ? isa_from_name(forced)
+                                                         : supported.back();
+  if (std::find(supported.begin(), supported.end(), isa) == supported.end()) {
+    throw ArgumentError(std::string("this CPU cannot run ") + name_of(isa));
+  }
+  return isa;
+}
+
+}  // namespace
+
+const char* name_of(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+    case Isa::neon: return "neon";
+  }
+  return "?";
+}
+
+Isa isa_from_name(const std::string& name) {
+  for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::neon}) {
+    if (name == name_of(isa)) return isa;
+  }
+  throw ArgumentError("unknown instruction set \"" + name + "\": avx2, avx512 or neon");
+}
+
+std::vector<Isa> supported_isas() {
+#if defined(__x86_64__)
+  std::vector<Isa> isas;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isas.push_back(Isa::avx2);
+  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512cd");
+  if (wide && !isas.empty()) isas.push_back(Isa::avx512);
+  return isas;
+#else
+  return {Isa::neon};
+#endif
+}
+
+Context::Context(const ContextOptions& options)
+    : device_(options.device),
+      isa_(choose_isa(options)),
+      pool_(std::make_unique<ThreadPool>(options.threads > 0 ? options.threads : usable_cpus())),
+      arena_(std::make_shared<Arena>(memory_of(options.device))) {}
+
+Context::~Context() = default;
+
+int Context::threads() const noexcept { return pool_->threads(); }
+
+void Context::run(std::int64_t count, std::int64_t grain, RangeBody body) { pool_->run(count, grain, body); }
+
+Tensor Context::scratch(Shape shape, DType type) {
+  const std::size_t bytes = static_cast<std::size_t>(element_count(shape)) * size_of(type);
+  return {arena_->take(bytes), device_, type, std::move(shape)};
+}
+
+Tensor Context::allocate(Shape shape, DType type) {
+  // Long-lived blocks may outlive the context, so each keeps the device's memory alive itself.
+  std::shared_ptr<Memory> memory = memory_of(device_);
+  const std::size_t bytes = static_cast<std::size_t>(element_count(shape)) * size_of(type);
+  std::byte* block = memory->allocate(std::max<std::size_t>(bytes, 1));
+  memory->zero(block, bytes);
+  return {Tensor::Block(block, [memory](std::byte* at) { memory->release(at); }), device_, type, std::move(shape)};
+}
+
+void Context::upload(const void* host, std::byte* device, std::size_t bytes) {
+  arena_->memory().upload(host, device, bytes);
+}
+
+void Context::download(const std::byte* device, void* host, std::size_t bytes) {
+  arena_->memory().download(device, host, bytes);
+}
+
+void Context::copy(const std::byte* from, std::byte* to, std::size_t bytes) { arena_->memory().copy(from, to, bytes); }
+
+void Context::zero(std::byte* at, std::size_t bytes) { arena_->memory().zero(at, bytes); }
+
+void Context::check_interrupt() const {
+  if (interrupt_ != nullptr && interrupt_->load(std::memory_order_relaxed)) throw Interrupted();
+}
+
+}  // namespace tessera

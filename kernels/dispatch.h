@@ -1,0 +1,25 @@
+#pragma once
+
+#include <array>
+
+#include "kernels/context.h"
+
+// The builds of one CPU kernel, indexed by instruction set. `function` lives in tessera::HWY_NAMESPACE and was compiled
+// once for each by hwy/foreach_target.h.
+#if defined(__x86_64__)
+#define TESSERA_BUILDS(function) \
+  std::array { &N_AVX2::function, &N_AVX3::function }
+#else
+#define TESSERA_BUILDS(function) \
+  std::array { &HWY_STATIC_DISPATCH(function) }
+#endif
+
+namespace tessera {
+
+/// The build of a kernel that this context runs.
+template <class Builds>
+[[nodiscard]] auto build_for(const Context& context, const Builds& builds) {
+  return builds[builds.size() == 1 ? 0 : static_cast<std::size_t>(context.isa())];
+}
+
+}  // namespace tessera

@@ -1,0 +1,191 @@
+// The product on a GPU: 64 x 64 tiles for many rows; for few rows the slices of one sum are the parallel work.
+
+#include "cuda_backend.h"
+#include "kernels/arithmetic.h"
+#include "kernels/cuda/point.h"
+#include "kernels/cuda/twins.h"
+#include "kernels/narrow.h"
+
+namespace tessera::cuda {
+namespace {
+
+struct FloatPanel {
+  const float* at;
+  TESSERA_DEVICE float operator[](std::int64_t i) const { return at[i]; }
+};
+struct BfloatPanel {
+  const std::uint16_t* at;
+  TESSERA_DEVICE float operator[](std::int64_t i) const {
+    return scalar::Lanes::from_bits(static_cast<std::int32_t>(static_cast<std::uint32_t>(at[i]) << 16));
+  }
+};
+struct HalfPanel {
+  const std::uint16_t* at;
+  TESSERA_DEVICE float operator[](std::int64_t i) const { return float_from_f16(at[i]); }
+};
+
+template <class Panel>
+struct ProductArguments {
+  Rows x;
+  Panel weights;
+  std::int64_t inputs;
+  std::int64_t outputs;
+  Epilogue epilogue;
+  Matrix out;
+
+  TESSERA_DEVICE float input(std::int64_t row, std::int64_t k) const {
+    const std::int64_t run = k / x.run_length;
+    return x.data[row * x.step + run * x.run_step + (k - run * x.run_length)];
+  }
+  TESSERA_DEVICE float weight(std::int64_t k, std::int64_t n) const {
+    return weights[(n / 16 * inputs + k) * 16 + n % 16];
+  }
+  TESSERA_DEVICE void finish(std::int64_t row, std::int64_t n, float sum) const {
+    float y = epilogue.bias == nullptr ? sum : sum + epilogue.bias[n];
+    y = apply(epilogue.activation, y);
+    if (epilogue.scale != nullptr) y = y * epilogue.scale[n];
+    if (epilogue.residual.data != nullptr) y = epilogue.residual.data[row * epilogue.residual.row_step + n] + y;
+    out.data[row * out.row_step + n] = y;
+  }
+};
+
+constexpr int kTile = 64;
+constexpr int kDepth = 16;
+constexpr int kPerThread = 4;
+
+struct TileSums {
+  float chain[kPerThread][kPerThread];
+  float total[kPerThread][kPerThread];
+};
+
+template <class Panel>
+struct ProductTiles {
+  static constexpr int kThreads = 256;
+  struct Shared {
+    float rows[kDepth][kTile + 1];
+    float panels[kDepth][kTile];
+  };
+  ProductArguments<Panel> a;
+
+  template <class B>
+  TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
+    const std::int64_t across = (a.outputs + kTile - 1) / kTile;
+    const std::int64_t row = block.index / across * kTile;
+    const std::int64_t column = block.index % across * kTile;
+    PerThread<TileSums, kThreads> sums;
+    block.each([&](int t) { sums[t] = TileSums{}; });
+    for (std::int64_t k = 0; k < a.inputs; k += kDepth) {
+      block.each([&](int t) { stage(shared, row, column, k, t); });
+      block.each([&](int t) { accumulate(shared, k, sums[t], t); });
+    }
+    block.each([&](int t) { write(row, column, sums[t], t); });
+  }
+
+  TESSERA_DEVICE void stage(Shared& shared, std::int64_t row, std::int64_t column, std::int64_t k, int t) const {
+    for (int i = t; i < kTile * kDepth; i += kThreads) {
+      const int r = i / kDepth;
+      const int d = i % kDepth;
+      const bool inside = row + r < a.out.rows && k + d < a.inputs;
+      shared.rows[d][r] = inside ? a.input(row + r, k + d) : 0.0F;
+      const int dw = i / kTile;
+      const int n = i % kTile;
+      const bool real = column + n < a.outputs && k + dw < a.inputs;
+      shared.panels[dw][n] = real ? a.weight(k + dw, column + n) : 0.0F;
+    }
+  }
+
+  TESSERA_DEVICE void accumulate(const Shared& shared, std::int64_t k, TileSums& sums, int t) const {
+    const int depth = a.inputs - k < kDepth ? static_cast<int>(a.inputs - k) : kDepth;
+    for (int d = 0; d < depth; ++d) {
+      for (int i = 0; i < kPerThread; ++i) {
+        const float x = shared.rows[d][t / 16 + 16 * i];
+        for (int j = 0; j < kPerThread; ++j) {
+          sums.chain[i][j] = scalar::Lanes::fma(x, shared.panels[d][t % 16 + 16 * j], sums.chain[i][j]);
+        }
+      }
+    }
+    const std::int64_t next = k + depth;
+    if (next % kSlice == 0 || next == a.inputs) close_slice(sums, next <= kSlice);
+  }
+
+  TESSERA_DEVICE static void close_slice(TileSums& sums, bool first) {
+    for (int i = 0; i < kPerThread; ++i) {
+      for (int j = 0; j < kPerThread; ++j) {
+        sums.total[i][j] = first ? sums.chain[i][j] : sums.total[i][j] + sums.chain[i][j];
+        sums.chain[i][j] = 0.0F;
+      }
+    }
+  }
+
+  TESSERA_DEVICE void write(std::int64_t row, std::int64_t column, const TileSums& sums, int t) const {
+    for (int i = 0; i < kPerThread; ++i) {
+      for (int j = 0; j < kPerThread; ++j) {
+        const std::int64_t r = row + t / 16 + 16 * i;
+        const std::int64_t n = column + t % 16 + 16 * j;
+        if (r < a.out.rows && n < a.outputs) a.finish(r, n, sums.total[i][j]);
+      }
+    }
+  }
+};
+
+// One block: one row and one panel; sixteen slices at a time, then their ascending sum.
+template <class Panel>
+struct ProductFewRows {
+  static constexpr int kThreads = 256;
+  struct Shared {
+    float slice[16][16];
+  };
+  ProductArguments<Panel> a;
+
+  template <class B>
+  TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
+    const std::int64_t panels = (a.outputs + 15) / 16;
+    const std::int64_t row = block.index / panels;
+    const std::int64_t first = block.index % panels * 16;
+    const std::int64_t slices = (a.inputs + kSlice - 1) / kSlice;
+    PerThread<float, kThreads> total;
+    block.each([&](int t) { total[t] = 0.0F; });
+    for (std::int64_t s = 0; s < slices; s += 16) {
+      block.each([&](int t) { shared.slice[t / 16][t % 16] = chain(row, first + t % 16, s + t / 16); });
+      block.each([&](int t) {
+        const int count = slices - s < 16 ? static_cast<int>(slices - s) : 16;
+        for (int i = 0; t < 16 && i < count; ++i) {
+          total[t] = s + i == 0 ? shared.slice[i][t] : total[t] + shared.slice[i][t];
+        }
+      });
+    }
+    block.each([&](int t) {
+      if (t < 16 && first + t < a.outputs) a.finish(row, first + t, total[t]);
+    });
+  }
+
+  TESSERA_DEVICE float chain(std::int64_t row, std::int64_t n, std::int64_t slice) const {
+    float sum = 0.0F;
+    if (n >= a.outputs) return sum;
+    const std::int64_t end = (slice + 1) * kSlice < a.inputs ? (slice + 1) * kSlice : a.inputs;
+    for (std::int64_t k = slice * kSlice; k < end; ++k) sum = scalar::Lanes::fma(a.input(row, k), a.weight(k, n), sum);
+    return sum;
+  }
+};
+
+constexpr std::int64_t kFewRows = 8;
+
+template <class Panel, class Element>
+void run(const ProductJob& job) {
+  const Panel panel{reinterpret_cast<const Element*>(job.weights->panels.bytes())};
+  const ProductArguments<Panel> a{job.x, panel, job.weights->inputs, job.weights->outputs, job.epilogue, job.out};
+  if (a.out.rows <= kFewRows) return launch(ProductFewRows<Panel>{a}, a.out.rows * ((a.outputs + 15) / 16));
+  launch(ProductTiles<Panel>{a}, (a.out.rows + kTile - 1) / kTile * ((a.outputs + kTile - 1) / kTile));
+}
+
+}  // namespace
+
+void product(const ProductJob& job) {
+  switch (job.weights->panels.type()) {
+    case DType::bf16: return run<BfloatPanel, std::uint16_t>(job);
+    case DType::f16: return run<HalfPanel, std::uint16_t>(job);
+    default: return run<FloatPanel, float>(job);
+  }
+}
+
+}  // namespace tessera::cuda

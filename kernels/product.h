@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/activation.h"
+#include "kernels/context.h"
+
+namespace tessera {
+
+/// The one product: rows × packed weights. A linear layer, a convolution (rows overlap), a dilated convolution (a row
+/// is several runs), a transposed convolution, an STFT, a mel bank, a resampler, a codebook search are all this.
+
+/// How row r of the left operand lies in memory: `runs` runs of `run_length` contiguous floats, `run_step` apart,
+/// the first at data + r * step. Inputs per row = runs * run_length.
+struct Rows {
+  const float* data = nullptr;
+  std::int64_t count = 0;
+  std::int64_t step = 0;
+  std::int64_t run_length = 0;
+  std::int64_t runs = 1;
+  std::int64_t run_step = 0;
+
+  Rows() = default;
+  Rows(ConstMatrix m) : data(m.data), count(m.rows), step(m.row_step), run_length(m.columns) {}  // NOLINT
+  [[nodiscard]] std::int64_t inputs() const noexcept { return runs * run_length; }
+};
+
+/// Weights as every backend reads them: panels of 16 outputs, [ceil(outputs/16)][inputs][16], zeros behind the last
+/// output. Stored as f32, f16 or bf16; narrow types widen exactly.
+struct PackedWeights {
+  Tensor panels;
+  std::int64_t inputs = 0;
+  std::int64_t outputs = 0;
+
+  [[nodiscard]] std::int64_t panel_count() const noexcept { return (outputs + 15) / 16; }
+};
+
+/// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device.
+/// `storage`: values must be representable in it (they are, when the checkpoint stores them so); else they round to
+/// nearest even. Throws ArgumentError for i32.
+[[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, DType storage = DType::f32);
+
+/// What happens to each sum before it is stored: y = activation(sum + bias) * scale + residual, each step rounded,
+/// absent ones skipped.
+struct Epilogue {
+  const float* bias = nullptr;   ///< [outputs]
+  Activation activation = Activation::none;
+  const float* scale = nullptr;  ///< [outputs], LayerScale
+  ConstMatrix residual;          ///< [rows, outputs]; may be `out` itself
+};
+
+/// out[r, n] = epilogue(sum over k of x[r, k] * w[n, k]), the sum as the arithmetic contract says: slices of 256 inputs,
+/// each one ascending chain of fused multiply-adds from zero, added in ascending order.
+/// x.inputs() == weights.inputs; out is [x.count, weights.outputs] and does not overlap x.
+/// Throws ArgumentError when shapes disagree.
+void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out);
+
+}  // namespace tessera

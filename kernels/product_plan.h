@@ -1,0 +1,68 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/arithmetic.h"
+#include "kernels/product.h"
+
+namespace tessera {
+
+struct ProductJob {
+  Rows x;
+  const PackedWeights* weights;
+  Epilogue epilogue;
+  Matrix out;
+};
+
+/// A tile of the output that one thread computes: its sums (96 x 256 floats) and one slice of its weights
+/// (256 x 256) stay in the second-level cache.
+inline constexpr std::int64_t kTileRows = 96;
+inline constexpr std::int64_t kTilePanels = 16;
+
+struct ProductTile {
+  std::int64_t first_row;
+  std::int64_t rows;
+  std::int64_t first_panel;
+  std::int64_t panels;
+};
+
+/// Cuts a job into tiles: as large as the cache likes, smaller when there would be fewer than threads.
+class ProductPlan {
+ public:
+  ProductPlan(const ProductJob& job, int threads) : rows_(job.out.rows), panels_(job.weights->panel_count()) {
+    const double work = static_cast<double>(rows_) * static_cast<double>(panels_) * static_cast<double>(job.x.inputs());
+    parallel_ = threads > 1 && work > kLeastParallelWork;
+    if (parallel_) shrink(threads);
+  }
+
+  [[nodiscard]] std::int64_t tiles() const noexcept { return row_tiles() * panel_tiles(); }
+  /// A job too small to share is one range.
+  [[nodiscard]] std::int64_t grain() const noexcept { return parallel_ ? 1 : tiles(); }
+  /// Neighbours share rows, so that staged rows are still in cache.
+  [[nodiscard]] ProductTile tile(std::int64_t i) const noexcept {
+    const std::int64_t row = i / panel_tiles() * tile_rows_;
+    const std::int64_t panel = i % panel_tiles() * tile_panels_;
+    return {row, std::min(tile_rows_, rows_ - row), panel, std::min(tile_panels_, panels_ - panel)};
+  }
+
+ private:
+  // 16-wide multiply-adds worth waking another thread for: about 10 microseconds.
+  static constexpr double kLeastParallelWork = 50000;
+
+  [[nodiscard]] std::int64_t row_tiles() const noexcept { return (rows_ + tile_rows_ - 1) / tile_rows_; }
+  [[nodiscard]] std::int64_t panel_tiles() const noexcept { return (panels_ + tile_panels_ - 1) / tile_panels_; }
+
+  void shrink(int threads) {
+    while (tile_panels_ > 2 && tiles() % threads != 0 && tiles() < 4 * threads) tile_panels_ /= 2;
+    while (tile_rows_ > 24 && tiles() < 2 * threads) tile_rows_ /= 2;
+  }
+
+  std::int64_t rows_;
+  std::int64_t panels_;
+  std::int64_t tile_rows_ = kTileRows;
+  std::int64_t tile_panels_ = kTilePanels;
+  bool parallel_ = false;
+};
+
+}  // namespace tessera

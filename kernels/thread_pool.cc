@@ -1,0 +1,110 @@
+#include "kernels/thread_pool.h"
+
+#include <algorithm>
+
+namespace tessera {
+namespace {
+
+// An operation follows the last one within microseconds; sleeping in between would cost more than it.
+constexpr int kSpins = 4000;
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(std::int64_t count, std::int64_t grain, Context::RangeBody body) {
+  if (count <= 0) return;
+  grain = std::max<std::int64_t>(grain, 1);
+  if (workers_.empty() || count <= grain) return body(0, count);
+  open(count, grain, body);
+  take_ranges();
+  close();
+  if (error_) std::rethrow_exception(error_);
+}
+
+void ThreadPool::open(std::int64_t count, std::int64_t grain, Context::RangeBody body) {
+  bool sleepers = false;
+  {
+    const std::lock_guard lock(mutex_);
+    count_ = count;
+    grain_ = grain;
+    body_ = body;
+    error_ = nullptr;
+    next_.store(0, std::memory_order_relaxed);
+    open_ = true;
+    job_.fetch_add(1, std::memory_order_release);
+    sleepers = sleeping_ != 0;
+  }
+  if (sleepers) wake_.notify_all();
+}
+
+// Workers that have not joined by now find the job closed and are not waited for.
+void ThreadPool::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  while (active_.load(std::memory_order_acquire) != 0) pause();
+}
+
+void ThreadPool::take_ranges() {
+  try {
+    for (;;) {
+      const std::int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= count_) return;
+      body_(begin, std::min(begin + grain_, count_));
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    error_ = std::current_exception();
+    next_.store(count_, std::memory_order_relaxed);
+  }
+}
+
+bool ThreadPool::join(std::uint64_t& seen) {
+  for (int spin = 0; spin < kSpins && job_.load(std::memory_order_acquire) == seen; ++spin) pause();
+  std::unique_lock lock(mutex_);
+  ++sleeping_;
+  wake_.wait(lock, [&] { return job_.load(std::memory_order_relaxed) != seen || stop_; });
+  --sleeping_;
+  seen = job_.load(std::memory_order_relaxed);
+  if (open_) active_.fetch_add(1, std::memory_order_relaxed);
+  return open_;
+}
+
+void ThreadPool::work() {
+  std::uint64_t seen = 0;
+  for (;;) {
+    const bool joined = join(seen);
+    if (joined) {
+      take_ranges();
+      active_.fetch_sub(1, std::memory_order_release);
+    } else if (stopped()) {
+      return;
+    }
+  }
+}
+
+bool ThreadPool::stopped() {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+}  // namespace tessera

@@ -1,0 +1,40 @@
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels/cuda/runtime.h"
+#include "kernels/error.h"
+
+namespace tessera::cuda {
+namespace {
+
+/// "Device" memory of the emulation: plain heap blocks of exactly the size asked for, so that the address sanitizer
+/// guards both ends.
+class EmulatedMemory final : public Memory {
+ public:
+  std::byte* allocate(std::size_t bytes) override {
+    void* block = std::malloc(bytes);
+    if (block == nullptr) throw ResourceError("out_of_memory", "emulated device memory");
+    return static_cast<std::byte*>(block);
+  }
+  void release(std::byte* block) noexcept override { std::free(block); }
+  void upload(const void* host, std::byte* device, std::size_t bytes) override { copy_bytes(host, device, bytes); }
+  void download(const std::byte* device, void* host, std::size_t bytes) override { copy_bytes(device, host, bytes); }
+  void copy(const std::byte* from, std::byte* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
+  void zero(std::byte* at, std::size_t bytes) override {
+    if (bytes != 0) std::memset(at, 0, bytes);
+  }
+
+ private:
+  static void copy_bytes(const void* from, void* to, std::size_t bytes) {
+    if (bytes != 0) std::memmove(to, from, bytes);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Memory> device_memory(int index) {
+  if (index != 0) throw ResourceError("no_device", "the emulation has one device, cuda:0");
+  return std::make_shared<EmulatedMemory>();
+}
+
+}  // namespace tessera::cuda

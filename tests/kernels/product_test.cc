@@ -1,0 +1,130 @@
+#include "kernels/product.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/arithmetic.h"
+#include "kernels/error.h"
+#include "kernels/narrow.h"
+#include "tests/kernels/harness.h"
+#include "tests/kernels/rules.h"
+
+namespace tessera::harness {
+namespace {
+
+struct Job {
+  std::int64_t rows, runs, run_length, run_step, step, outputs;
+  DType storage;
+  Activation activation;
+  bool bias, scale, residual, in_place;
+};
+
+// y[r, n] = residual + scale * f(bias + sum of slices of chains), straight from the header.
+std::vector<float> product_rule(const Job& j, const std::vector<float>& x, const std::vector<float>& w,
+                                const std::vector<float>& bias, const std::vector<float>& scale,
+                                const std::vector<float>& residual) {
+  const std::int64_t inputs = j.runs * j.run_length;
+  std::vector<float> out;
+  for (std::int64_t r = 0; r < j.rows; ++r) {
+    const auto input = [&](std::int64_t k) { return x[r * j.step + k / j.run_length * j.run_step + k % j.run_length]; };
+    for (std::int64_t n = 0; n < j.outputs; ++n) {
+      float y = dot(inputs, input, [&](std::int64_t k) { return w[n * inputs + k]; });
+      if (j.bias) y = y + bias[n];
+      y = rules::activation(j.activation, y);
+      if (j.scale) y = y * scale[n];
+      if (j.residual) y = residual[r * j.outputs + n] + y;
+      out.push_back(y);
+    }
+  }
+  return out;
+}
+
+float stored(DType type, float x) {
+  if (type == DType::bf16) return float_from_bf16(bf16_from_float(x));
+  return type == DType::f16 ? float_from_f16(f16_from_float(x)) : x;
+}
+
+void check(const Job& j, Random& random) {
+  const std::int64_t inputs = j.runs * j.run_length;
+  const std::int64_t span = (j.rows - 1) * j.step + (j.runs - 1) * j.run_step + j.run_length;
+  const auto x = random.floats(std::max<std::int64_t>(span, 0));
+  auto w = random.floats(inputs * j.outputs);
+  for (float& v : w) v = stored(j.storage, v);
+  const auto bias = random.floats(j.outputs);
+  const auto scale = random.floats(j.outputs);
+  const auto residual = random.floats(j.rows * j.outputs);
+  const std::string name = "product " + to_string({j.rows, inputs, j.outputs}) + " " + name_of(j.storage);
+  expect_bits(name, product_rule(j, x, w, bias, scale, residual), [&](Probe& p) {
+    Rows rows;
+    rows.data = p.input(x);
+    rows.count = j.rows;
+    rows.step = j.step;
+    rows.run_length = j.run_length;
+    rows.runs = j.runs;
+    rows.run_step = j.run_step;
+    auto packed = std::make_shared<PackedWeights>(pack_weights(p.context(), {w.data(), j.outputs, inputs}, j.storage));
+    Epilogue e;
+    e.activation = j.activation;
+    if (j.bias) e.bias = p.input(bias);
+    if (j.scale) e.scale = p.input(scale);
+    const bool in_place = j.in_place && !benchmarking();
+    const Matrix out = in_place ? p.in_place(residual, j.rows, j.outputs)
+                                : p.output(j.rows, j.outputs, j.outputs + j.rows % 3);
+    if (j.residual) e.residual = in_place ? ConstMatrix(out) : p.input(residual, j.rows, j.outputs);
+    const double flops = 2.0 * static_cast<double>(j.rows * inputs * j.outputs);
+    return Prepared{[=, &p] { product(p.context(), rows, *packed, e, out); }, out, flops};
+  });
+}
+
+TEST(Product, EveryBackendFollowsTheRule) {
+  Random random(1);
+  for (int i = 0; i < 60; ++i) {
+    Job j{};
+    j.rows = random.extent(70);
+    j.runs = random.coin() ? 1 : random.integer(1, 4);
+    j.run_length = random.extent(i % 8 == 0 ? 700 : 90, false);
+    j.run_step = j.runs == 1 ? 0 : random.integer(1, 2 * j.run_length);
+    j.step = random.integer(1, 2 * j.run_length);
+    j.outputs = random.extent(90);
+    j.storage = static_cast<DType>(random.integer(0, 2));
+    j.activation = static_cast<Activation>(random.integer(0, 7));
+    j.bias = random.coin();
+    j.scale = random.coin();
+    j.residual = random.coin();
+    j.in_place = j.residual && random.coin();
+    check(j, random);
+  }
+}
+
+TEST(Product, ManyTilesAndThreads) {
+  Random random(2);
+  check({300, 1, 520, 0, 520, 600, DType::f32, Activation::gelu, true, true, true, true}, random);
+  check({1, 1, 4400, 0, 4400, 130, DType::bf16, Activation::none, true, false, false, false}, random);
+}
+
+TEST(Product, Speed) {
+  if (!benchmarking()) return;
+  Random random(3);
+  for (const auto& [m, k, n] : {std::array<std::int64_t, 3>{256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024},
+                                {24000, 192, 32}, {24000, 32, 64}, {24000, 7, 64}, {24000, 192, 1}, {1, 4096, 4096}}) {
+    for (const DType storage : {DType::f32, DType::bf16}) {
+      check({m, 1, k, 0, k, n, storage, Activation::none, false, false, false, false}, random);
+    }
+  }
+}
+
+TEST(Product, RefusesShapesThatDisagree) {
+  Context context;
+  const std::vector<float> w(12);
+  const PackedWeights packed = pack_weights(context, {w.data(), 3, 4});
+  Tensor x = context.scratch({2, 5});
+  Tensor out = context.scratch({2, 3});
+  EXPECT_THROW(product(context, ConstMatrix(x), packed, {}, out), ArgumentError);
+  Tensor wide = context.scratch({2, 4});
+  EXPECT_THROW(product(context, ConstMatrix(wide), packed, {}, wide), ArgumentError);
+  EXPECT_THROW(pack_weights(context, {w.data(), 3, 4}, DType::i32), ArgumentError);
+}
+
+}  // namespace
+}  // namespace tessera::harness
