@@ -11,21 +11,21 @@ namespace tessera::media {
 
 /// What a media file says of itself, before anything is decoded.
 struct AudioInfo {
-  std::string container;     ///< "wav", "flac", "ogg", "mp3", "mov,mp4,m4a", …
-  std::string codec;         ///< "pcm_s16", "flac", "opus", "aac", …
-  int sample_rate = 0;       ///< Hz
+  std::string container;  ///< "wav", "flac", "ogg", "mp3", "mov,mp4,m4a", …
+  std::string codec;      ///< "pcm_s16", "flac", "opus", "aac", …
+  int sample_rate = 0;    ///< Hz
   int channels = 0;
-  std::int64_t samples = -1; ///< per channel; -1 when the header does not say
-  int stream = 0;            ///< index of the audio stream read
-  int streams = 1;           ///< audio streams in the file
+  std::int64_t samples = -1;  ///< per channel; -1 when the header does not say
+  int stream = 0;             ///< index of the audio stream read
+  int streams = 1;            ///< audio streams in the file
   std::vector<std::pair<std::string, std::string>> tags;
 };
 
 struct ReadOptions {
-  double start = 0;                 ///< seconds to skip, rounded to the nearest sample at the file's rate
-  std::optional<double> duration;   ///< seconds to read at most
-  int stream = -1;                  ///< which audio stream; -1: the file's default
-  bool allow_truncated = false;     ///< a file shorter than its header says is an error otherwise
+  double start = 0;                ///< seconds to skip, rounded to the nearest sample at the file's rate
+  std::optional<double> duration;  ///< seconds to read at most
+  int stream = -1;                 ///< which audio stream; -1: the file's default
+  bool allow_truncated = false;    ///< a file shorter than its header says is an error otherwise
 };
 
 /// Raw PCM has no header: the caller says what it is. Mono when channels is 1, else interleaved.

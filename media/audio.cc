@@ -1,0 +1,99 @@
+#include "media/audio.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+
+#include "media/decoder.h"
+#include "media/fault.h"
+#include "media/writer.h"
+
+namespace tessera::media {
+namespace {
+
+using Magic = std::array<char, 12>;
+
+Magic first_bytes(Source& source) {
+  Magic magic{};
+  source.read(magic.data(), magic.size());
+  source.seek(0);
+  return magic;
+}
+
+bool begins(const Magic& magic, const char* text) { return std::memcmp(magic.data(), text, std::strlen(text)) == 0; }
+
+bool is_wave(const Magic& magic) {
+  return (begins(magic, "RIFF") || begins(magic, "RF64")) && std::memcmp(magic.data() + 8, "WAVE", 4) == 0;
+}
+
+/// Formats that libsndfile reads strictly enough; it starts forty milliseconds sooner than FFmpeg.
+bool suits_sndfile(const Magic& magic) {
+  constexpr const char* kMagics[] = {"RIFX",   "FORM", "caff", ".snd", "dns.", "fLaC", "OggS", "riff\x2E\x91\xCF\x11",
+                                     "NIST_1A"};
+  return is_wave(magic) ||
+         std::any_of(std::begin(kMagics), std::end(kMagics), [&](const char* text) { return begins(magic, text); });
+}
+
+/// MPEG audio and ADTS need no seeking: an endless radio stream can be piped in.
+bool is_mpeg_stream(const Magic& magic) {
+  const auto first = static_cast<unsigned char>(magic[0]);
+  const auto second = static_cast<unsigned char>(magic[1]);
+  return begins(magic, "ID3") || (first == 0xFF && (second & 0xE0) == 0xE0);
+}
+
+std::unique_ptr<Decoder> open_decoder(std::unique_ptr<Source> source, const ReadOptions& options) {
+  const Magic magic = first_bytes(*source);
+  if (is_wave(magic)) {
+    if (auto decoder = open_wav(source, options.allow_truncated)) return decoder;
+  }
+  if (source->is_pipe() && !is_mpeg_stream(magic)) source = spool(*source);
+  if (suits_sndfile(magic)) {
+    if (auto decoder = open_sndfile(source, options.allow_truncated)) return decoder;
+  }
+  return open_ffmpeg(std::move(source), options);
+}
+
+std::string extension_of(const std::string& path) {
+  const std::size_t dot = path.rfind('.');
+  if (dot == std::string::npos || path.find('/', dot) != std::string::npos) return {};
+  std::string extension = path.substr(dot);
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return extension;
+}
+
+void check(const WriteOptions& options) {
+  if (options.sample_rate <= 0) throw ArgumentError("the sample rate to write must be positive");
+  if (options.channels <= 0 || options.channels > 1024) throw ArgumentError("audio has 1 to 1024 channels");
+}
+
+}  // namespace
+
+std::unique_ptr<AudioReader> open_audio(const std::string& path, const ReadOptions& options) {
+  check(options);
+  return window(open_decoder(open_source(path), options), options);
+}
+
+std::unique_ptr<AudioReader> open_raw(const std::string& path, const RawFormat& format, const ReadOptions& options) {
+  check(options);
+  return window(open_raw_pcm(open_source(path), format, options.allow_truncated), options);
+}
+
+AudioInfo probe_audio(const std::string& path) {
+  ReadOptions options;
+  options.allow_truncated = true;
+  return open_audio(path, options)->info();
+}
+
+std::unique_ptr<AudioWriter> create_audio(const std::string& path, const WriteOptions& options) {
+  check(options);
+  const std::string extension = extension_of(path);
+  if (path == "-" || extension == ".wav") return create_wav(path, options);
+  if (extension == ".flac") return create_sndfile(path, Encoding::flac, options);
+  if (extension == ".opus" || extension == ".ogg") return create_sndfile(path, Encoding::opus, options);
+  if (extension == ".mp3") return create_sndfile(path, Encoding::mp3, options);
+  throw ArgumentError(path + ": sound is written as .wav, .flac, .opus, .ogg or .mp3");
+}
+
+}  // namespace tessera::media

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tessera::media {
+
+/// The mean over channels, in float32: channels are summed in ascending order, then divided by their number.
+/// `out` holds `frames` samples and may be `interleaved` itself.
+inline void fold_to_mono(const float* interleaved, std::int64_t frames, int channels, float* out) {
+  for (std::int64_t frame = 0; frame < frames; ++frame) {
+    const float* samples = interleaved + frame * channels;
+    float sum = samples[0];
+    for (int channel = 1; channel < channels; ++channel) sum += samples[channel];
+    out[frame] = sum / static_cast<float>(channels);
+  }
+}
+
+}  // namespace tessera::media

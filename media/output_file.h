@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "media/descriptor.h"
+
+namespace tessera::media {
+
+/// A file that appears under its name only when it is whole: bytes go to `.NAME.tmp-PID` beside it, commit() syncs
+/// and renames, the destructor removes what was not committed. "-" is standard output; a device or a named pipe is
+/// written directly. Throws ResourceError: "disk_full" or "write_failed".
+class OutputFile {
+ public:
+  explicit OutputFile(std::string path);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  /// Overwrites earlier bytes; only where is_regular().
+  void write_at(std::int64_t position, const void* data, std::size_t bytes);
+  void commit();
+
+  [[nodiscard]] bool is_regular() const { return !temporary_.empty(); }
+  [[nodiscard]] int descriptor() const { return file_.get(); }
+  [[nodiscard]] const std::string& name() const { return path_; }
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  Descriptor file_;
+  bool committed_ = false;
+};
+
+}  // namespace tessera::media
