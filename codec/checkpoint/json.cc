@@ -43,13 +43,13 @@ class Watch {
   std::vector<std::set<std::string>> keys_;
 };
 
-/// "line 3, column 9" of the byte before `end`.
-std::string position(std::string_view text, std::size_t end) {
-  const std::string_view read = text.substr(0, std::min(end, text.size()));
-  const auto line = std::count(read.begin(), read.end(), '\n') + 1;
-  const std::size_t newline = read.rfind('\n');
-  const std::size_t column = newline == std::string_view::npos ? read.size() : read.size() - newline - 1;
-  return "line " + std::to_string(line) + ", column " + std::to_string(column);
+/// "line 3, column 9" of the byte at which the parser stopped, counted from 1; one past the end for text cut short.
+std::string position(std::string_view text, std::size_t byte) {
+  byte = std::clamp<std::size_t>(byte, 1, text.size() + 1);
+  const std::string_view before = text.substr(0, byte - 1);
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const std::size_t line_start = before.rfind('\n') + 1;
+  return "line " + std::to_string(line) + ", column " + std::to_string(byte - line_start);
 }
 
 }  // namespace
