@@ -18,8 +18,8 @@ struct AttentionShape {
 };
 
 /// The newest keys and values of a sequence, by absolute position: a ring of `capacity` positions, zeroed at first.
-/// Keys lie in panels of 16 positions, [head][capacity/16][head_dim][16], so that vector lanes run over keys; values are
-/// [head][capacity][head_dim rounded up to 16].
+/// Keys lie in panels of 16 positions, [head][capacity/16][head_dim][16], so that vector lanes run over keys; values
+/// are [head][capacity][head_dim rounded up to 16].
 class KeyValueCache {
  public:
   /// `capacity` is rounded up to a multiple of 256. Streaming needs left + (positions a call) or more; a whole sequence
@@ -50,11 +50,11 @@ class KeyValueCache {
 ///
 /// s[j] = scale * dot(query, key j), the dot in slices of 256; m = max s; e[j] = exp(s[j] - m). Positions are cut in
 /// slices of 256 (slice = j / 256). A slice has a denominator, the e[j] added in 16 interleaved chains (by j mod 16)
-/// folded by halves, and a numerator for each element d, one ascending chain of fma(e[j], value[j, d], chain) from zero.
-/// Slices with a visible key are added in ascending order; out[d] = numerator[d] / denominator. So the result depends on
-/// no batch, chunk or capacity, and keys a query does not see never touch it, whatever they hold.
-/// Throws ArgumentError when shapes disagree, or when the oldest position in sight has left the ring
-/// (end_key - oldest > capacity).
+/// folded by halves, and a numerator for each element d, one ascending chain of fma(e[j], value[j, d], chain) from
+/// zero. Slices with a visible key are added in ascending order; out[d] = numerator[d] / denominator. So the result
+/// depends on no batch, chunk or capacity, and keys a query does not see never touch it, whatever they hold. Throws
+/// ArgumentError when shapes disagree, or when the oldest position in sight has left the ring (end_key - oldest >
+/// capacity).
 void attend(Context& context, const KeyValueCache& cache, const AttentionShape& shape, ConstMatrix queries,
             std::int64_t first_query, std::int64_t first_key, std::int64_t end_key, Matrix out);
 

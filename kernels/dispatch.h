@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "kernels/context.h"
 
@@ -20,6 +22,11 @@ namespace tessera {
 template <class Builds>
 [[nodiscard]] auto build_for(const Context& context, const Builds& builds) {
   return builds[builds.size() == 1 ? 0 : static_cast<std::size_t>(context.isa())];
+}
+
+/// How many rows of a memory-bound operation are worth another thread: a few microseconds.
+[[nodiscard]] inline std::int64_t row_grain(std::int64_t columns) {
+  return std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(columns, 1));
 }
 
 }  // namespace tessera

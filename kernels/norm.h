@@ -17,10 +17,10 @@ void layer_norm(Context& context, ConstMatrix input, const float* weight, const 
 /// Each row of [rows, columns]: scale = 1 / sqrt(sum x*x / n + epsilon); y = (x * scale) * weight.
 void rms_norm(Context& context, ConstMatrix input, const float* weight, float epsilon, Matrix out);
 
-/// [positions, channels], the channels in `groups` equal neighbouring groups: as layer_norm, mean and variance taken over
-/// all positions and the channels of a group. A position gives one sum over its channels; these are added in slices of
-/// 256 positions, each one ascending chain from zero, and the slices in ascending order. PyTorch's GroupNorm of one
-/// picture or clip.
+/// [positions, channels], the channels in `groups` equal neighbouring groups: as layer_norm, mean and variance taken
+/// over all positions and the channels of a group. A position gives one sum over its channels; these are added in
+/// slices of 256 positions, each one ascending chain from zero, and the slices in ascending order. PyTorch's GroupNorm
+/// of one picture or clip.
 void group_norm(Context& context, ConstMatrix input, std::int64_t groups, const float* weight, const float* bias,
                 float epsilon, Matrix out);
 

@@ -3,12 +3,25 @@
 // Launchers of the CUDA kernels, one an operation. Arguments are checked and pointers lie on the device.
 
 #include "kernels/activation.h"
+#include "kernels/conv.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/norm_job.h"
+#include "kernels/depthwise.h"
 #include "kernels/product_plan.h"
 
 namespace tessera::cuda {
 
 TESSERA_CUDA_TWIN void activate(Activation f, ConstMatrix input, Matrix out);
 TESSERA_CUDA_TWIN void product(const ProductJob& job);
+TESSERA_CUDA_TWIN void pad_frames(ConstMatrix input, std::int64_t left, PadMode mode, Matrix out);
+TESSERA_CUDA_TWIN void depthwise(const DepthwiseJob& job);
+TESSERA_CUDA_TWIN void argmax_rows(ConstMatrix x, std::int32_t* index);
+TESSERA_CUDA_TWIN void subtract_entries(ConstMatrix entries, const std::int32_t* codes, Matrix x);
+TESSERA_CUDA_TWIN void magnitude(ConstMatrix spectrum, Matrix out);
+TESSERA_CUDA_TWIN void log_clamped(ConstMatrix x, float floor, Matrix out);
+TESSERA_CUDA_TWIN void spectrum_from_polar(ConstMatrix x, float most, Matrix out);
+TESSERA_CUDA_TWIN void layer_norm(const NormJob& job);
+TESSERA_CUDA_TWIN void rms_norm(const NormJob& job);
+TESSERA_CUDA_TWIN void group_norm(const GroupNormJob& job);
 
 }  // namespace tessera::cuda

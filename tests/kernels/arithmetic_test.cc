@@ -35,13 +35,17 @@ double worst(float low, float high, const std::function<float(float)>& f, const 
 TEST(Arithmetic, ErrorsInUlp) {
   EXPECT_LE(worst(-104, 88.7F, scalar::exp<L>, [](double x) { return std::exp(x); }), 1.0);
   EXPECT_LE(worst(-20, 0, scalar::expm1<L>, [](double x) { return std::expm1(x); }), 1.2);
-  EXPECT_LE(worst(0, 80, scalar::expm1<L>, [](double x) { return std::expm1(x); }), 1.2);
+  EXPECT_LE(worst(0, 80, scalar::expm1<L>, [](double x) { return std::expm1(x); }), 1.5);
   EXPECT_LE(worst(1e-7F, 4, scalar::log<L>, [](double x) { return std::log(x); }), 1.0);
   EXPECT_LE(worst(4, 1e30F, scalar::log<L>, [](double x) { return std::log(x); }), 1.0);
   EXPECT_LE(worst(0, 1e-37F, scalar::log<L>, [](double x) { return std::log(x); }), 1.0);
-  EXPECT_LE(worst(-10, 10, scalar::tanh<L>, [](double x) { return std::tanh(x); }), 1.6);
+  EXPECT_LE(worst(-10, 10, scalar::tanh<L>, [](double x) { return std::tanh(x); }), 2.5);
   EXPECT_LE(worst(-5, 5, scalar::erf<L>, [](double x) { return std::erf(x); }), 1.5);
-  EXPECT_LE(worst(-80, 80, scalar::sigmoid<L>, [](double x) { return 1 / (1 + std::exp(-x)); }), 2.3);
+  EXPECT_LE(worst(-80, 80, scalar::sigmoid<L>, [](double x) { return 1 / (1 + std::exp(-x)); }), 2.4);
+}
+
+bool close_enough(float got, double truth) {
+  return std::fabs(got - truth) <= 6.5e-8 || ulp_error(got, truth) <= 1.2;
 }
 
 TEST(Arithmetic, SineAndCosine) {
@@ -49,8 +53,8 @@ TEST(Arithmetic, SineAndCosine) {
     for (int i = -200000; i <= 200000; ++i) {
       const float x = top * static_cast<float>(i) / 200000;
       const auto got = scalar::sincos<L>(x);
-      EXPECT_LE(std::min(ulp_error(got.sin, std::sin(double{x})), std::fabs(got.sin - std::sin(double{x})) / 6e-8 * 1.2), 1.2) << x;
-      EXPECT_LE(std::min(ulp_error(got.cos, std::cos(double{x})), std::fabs(got.cos - std::cos(double{x})) / 6e-8 * 1.2), 1.2) << x;
+      EXPECT_TRUE(close_enough(got.sin, std::sin(double{x}))) << x;
+      EXPECT_TRUE(close_enough(got.cos, std::cos(double{x}))) << x;
     }
   }
 }

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/product.h"
+
+namespace tessera {
+
+/// Sample-rate conversion by a windowed sinc (Hann, 6 zero crossings, roll-off 0.99), the default of
+/// torchaudio.functional.resample, streaming: any chunking of the input gives the same samples.
+/// One product per call: `to` outputs from 2 width + `from` inputs, both rates divided by their common divisor.
+class Resampler {
+ public:
+  /// Rates in Hz. Equal rates copy. Throws ArgumentError for rates below 1 or a ratio whose filter would exceed
+  /// 2^26 coefficients.
+  Resampler(Context& context, int from, int to);
+
+  /// Mono float32 samples in, the samples completed by them out.
+  [[nodiscard]] std::vector<float> push(std::span<const float> samples);
+  /// The rest: ceil(to * total / from) samples in all, the end padded with zeros.
+  [[nodiscard]] std::vector<float> finish();
+
+ private:
+  [[nodiscard]] std::vector<float> convert();
+
+  Context& context_;
+  std::int64_t from_;
+  std::int64_t to_;
+  std::int64_t width_ = 0;
+  PackedWeights kernel_;
+  std::vector<float> pending_;  // from the first sample that the next output needs
+  std::int64_t taken_ = 0;
+  std::int64_t given_ = 0;
+};
+
+}  // namespace tessera
