@@ -5,8 +5,8 @@
 #include "kernels/activation.h"
 #include "kernels/conv.h"
 #include "kernels/cuda/runtime.h"
-#include "kernels/norm_job.h"
 #include "kernels/depthwise.h"
+#include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
 
 namespace tessera::cuda {
