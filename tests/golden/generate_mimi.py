@@ -252,6 +252,41 @@ def cases() -> list[Case]:
                 "rope_parameters": {"rope_type": "default", "rope_theta": 2000.0},
             },
         ),
+        Case(
+            name="original_shape",
+            seed=16,
+            spelling="hub",
+            lengths=[40 * 75, 40 * 26 + 13, 39, 40 * 5 + 1],
+            reduced=[2],
+            config={
+                "sampling_rate": 24000,
+                "num_filters": 4,
+                "upsampling_ratios": [5, 2, 2],
+                "kernel_size": 7,
+                "last_kernel_size": 3,
+                "residual_kernel_size": 3,
+                "dilation_growth_rate": 2,
+                "num_residual_layers": 2,
+                "compress": 2,
+                "hidden_size": 24,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 4,
+                "head_dim": 6,
+                "num_hidden_layers": 3,
+                "intermediate_size": 48,
+                "sliding_window": 11,
+                "norm_eps": 1e-5,
+                "layer_scale_initial_scale": 0.5,
+                "vector_quantization_hidden_dimension": 12,
+                "codebook_dim": 12,
+                "codebook_size": 64,
+                "num_quantizers": 6,
+                "num_semantic_quantizers": 1,
+                "upsample_groups": 24,
+                "frame_rate": 600.0,
+                "rope_theta": 10000.0,
+            },
+        ),
     ]
 
 
@@ -341,8 +376,10 @@ def make_model(case: Case) -> MimiModel:
             branch.output_proj.weight.data.mul_(0.7)
     with UnitScale(model.decoder, wanted_spread):
         model.decode(codes)
-    model.decoder.decoder_seanet.layers[-1].conv.weight.data.mul_(0.3)
-    model.decoder.decoder_seanet.layers[-1].conv.bias.data.mul_(0.3)
+    last = model.decoder.decoder_seanet.layers[-1].conv
+    last.bias.data -= 0.9 * model.decode(codes).audio_values.mean()
+    last.weight.data.mul_(0.3)
+    last.bias.data.mul_(0.3)
     return model
 
 

@@ -95,6 +95,9 @@ def write_json(path: Path, value: object) -> None:
 
 
 def store(tensors: Tensors, path: Path, metadata: dict[str, str]) -> None:
+    """Metadata of more than one key is written in changing order: it goes into one, as JSON."""
+    if len(metadata) > 1:
+        metadata = {"golden": json.dumps(metadata, sort_keys=True)}
     save_file(tensors, path, metadata=metadata)
     path.chmod(0o644)
 
