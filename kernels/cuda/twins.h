@@ -8,6 +8,7 @@
 #include "kernels/depthwise.h"
 #include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
+#include "kernels/rotary_job.h"
 
 namespace tessera::cuda {
 
@@ -23,5 +24,6 @@ TESSERA_CUDA_TWIN void spectrum_from_polar(ConstMatrix x, float most, Matrix out
 TESSERA_CUDA_TWIN void layer_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void rms_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void group_norm(const GroupNormJob& job);
+TESSERA_CUDA_TWIN void rotary(const RotaryJob& job);
 
 }  // namespace tessera::cuda
