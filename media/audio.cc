@@ -5,8 +5,10 @@
 #include <cctype>
 #include <cstring>
 
+#include "media/claim.h"
 #include "media/decoder.h"
 #include "media/fault.h"
+#include "media/ogg.h"
 #include "media/writer.h"
 
 namespace tessera::media {
@@ -35,23 +37,58 @@ bool suits_sndfile(const Magic& magic) {
          std::any_of(std::begin(kMagics), std::end(kMagics), [&](const char* text) { return begins(magic, text); });
 }
 
-/// MPEG audio and ADTS need no seeking: an endless radio stream can be piped in.
-bool is_mpeg_stream(const Magic& magic) {
-  const auto first = static_cast<unsigned char>(magic[0]);
-  const auto second = static_cast<unsigned char>(magic[1]);
-  return begins(magic, "ID3") || (first == 0xFF && (second & 0xE0) == 0xE0);
+/// What can be said before decoding.
+struct Survey {
+  bool suits_sndfile = false;
+  std::string missing;  // "truncated …", or empty
+};
+
+Survey survey(Source& source, const Magic& magic) {
+  Survey result;
+  result.suits_sndfile = suits_sndfile(magic);
+  if (begins(magic, "OggS")) {
+    const OggCheck ogg = check_ogg(source);
+    result.suits_sndfile = ogg.streams == 1;  // libsndfile would read only the first
+    result.missing = ogg.missing;
+  } else {
+    result.missing = missing_bytes(source);
+  }
+  source.seek(0);
+  return result;
 }
 
+/// Begins as sound or video files do and nothing else does.
+bool is_media(const Magic& magic) {
+  return suits_sndfile(magic) || begins(magic, "ID3") || begins(magic, "\x1A\x45\xDF\xA3") ||
+         std::memcmp(magic.data() + 4, "ftyp", 4) == 0;
+}
+
+std::unique_ptr<Decoder> choose(std::unique_ptr<Source> source, const Magic& magic, const Survey& found,
+                                const ReadOptions& options) {
+  const std::string name = source->name();
+  if (found.suits_sndfile) {
+    if (auto decoder = open_sndfile(source, options.allow_truncated)) return decoder;
+  }
+  try {
+    return open_ffmpeg(std::move(source), options);
+  } catch (const InputError& error) {
+    if (error.reason() != "unknown_format" || !is_media(magic)) throw;
+    fail(name, "corrupt_media", "the header is damaged or cut");
+  }
+}
+
+/// WAV is read as it comes. Everything else may have to go back, so a pipe is saved to a temporary file first.
 std::unique_ptr<Decoder> open_decoder(std::unique_ptr<Source> source, const ReadOptions& options) {
   const Magic magic = first_bytes(*source);
   if (is_wave(magic)) {
     if (auto decoder = open_wav(source, options.allow_truncated)) return decoder;
   }
-  if (source->is_pipe() && !is_mpeg_stream(magic)) source = spool(*source);
-  if (suits_sndfile(magic)) {
-    if (auto decoder = open_sndfile(source, options.allow_truncated)) return decoder;
-  }
-  return open_ffmpeg(std::move(source), options);
+  if (source->is_pipe()) source = spool(*source);
+  const Survey found = survey(*source, magic);
+  if (!found.missing.empty() && !options.allow_truncated) fail(source->name(), "truncated_media", found.missing);
+  auto decoder = choose(std::move(source), magic, found, options);
+  if (!found.missing.empty()) decoder->warn(found.missing);
+  return decoder;
 }
 
 std::string extension_of(const std::string& path) {

@@ -15,7 +15,8 @@ struct AudioInfo {
   std::string codec;      ///< "pcm_s16", "flac", "opus", "aac", …
   int sample_rate = 0;    ///< Hz
   int channels = 0;
-  std::int64_t samples = -1;  ///< per channel; -1 when the header does not say
+  std::int64_t samples = -1;  ///< per channel; -1 when the header does not say exactly
+  double seconds = -1;        ///< by the header, an estimate for some formats; -1 when it does not say
   int stream = 0;             ///< index of the audio stream read
   int streams = 1;            ///< audio streams in the file
   std::vector<std::pair<std::string, std::string>> tags;

@@ -27,10 +27,14 @@ struct Layout {
 };
 
 constexpr Layout kLayouts[] = {
-    {"AVI ", 8, nullptr, 0, 4, 4, false, false, false, 2}, {"RIFF", 0, "data", 12, 4, 4, false, false, false, 2},
-    {"RIFX", 0, "data", 12, 4, 4, false, true, false, 2},  {"FORM", 0, "SSND", 12, 4, 4, false, true, false, 2},
-    {"caff", 0, "data", 8, 4, 8, false, true, false, 1},   {"riff", 0, "data", 40, 16, 8, false, false, true, 8},
+    {"AVI ", 8, nullptr, 0, 4, 4, false, false, false, 2},
+    {"RIFF", 0, "data", 12, 4, 4, false, false, false, 2},
+    {"RIFX", 0, "data", 12, 4, 4, false, true, false, 2},
+    {"FORM", 0, "SSND", 12, 4, 4, false, true, false, 2},
+    {"caff", 0, "data", 8, 4, 8, false, true, false, 1},
+    {"riff", 0, "data", 40, 16, 8, false, false, true, 8},
     {"ftyp", 4, nullptr, 0, 4, 4, true, true, true, 1},
+    {"\x30\x26\xB2\x75", 0, nullptr, 0, 16, 8, false, false, true, 1},  // ASF: WMA and WMV
 };
 
 std::uint64_t number(const unsigned char* bytes, std::size_t count, bool big) {

@@ -30,14 +30,16 @@ class Decoder {
   [[nodiscard]] const AudioInfo& info() const { return info_; }
   [[nodiscard]] const std::string& warning() const { return warning_; }
   [[nodiscard]] const std::string& name() const { return source_->name(); }
+  void warn(const std::string& what) {
+    if (warning_.empty()) warning_ = name() + ": " + what;
+  }
 
  protected:
   /// The file is shorter than it says: an error, or a warning where the caller allows it.
   void truncated(const std::string& what) {
     if (!allow_truncated_) throw InputError("truncated_media", name() + ": " + what);
-    if (warning_.empty()) warning_ = name() + ": " + what;
+    warn(what);
   }
-  void warn(std::string text) { warning_ = std::move(text); }
 
   std::unique_ptr<Source> source_;
   AudioInfo info_;

@@ -22,4 +22,10 @@ std::string seconds_text(std::int64_t samples, int sample_rate) {
   return seconds_text(static_cast<double>(samples) / sample_rate);
 }
 
+std::string ends_early(std::int64_t held, std::int64_t claimed, int sample_rate) {
+  const std::string text = "the sound ends at " + seconds_text(held, sample_rate);
+  if (claimed < 0) return text;
+  return text + " (" + std::to_string(held) + " of " + std::to_string(claimed) + " samples)";
+}
+
 }  // namespace tessera::media

@@ -12,4 +12,7 @@ namespace tessera::media {
 [[nodiscard]] std::string seconds_text(double seconds);
 [[nodiscard]] std::string seconds_text(std::int64_t samples, int sample_rate);
 
+/// "the sound ends at 1.2 s (28800 of 48000 samples)"; `claimed` may be -1 for unknown.
+[[nodiscard]] std::string ends_early(std::int64_t held, std::int64_t claimed, int sample_rate);
+
 }  // namespace tessera::media

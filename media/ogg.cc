@@ -98,7 +98,10 @@ class Checker {
     const Read read = [this](void* out, std::size_t bytes) { return source_.read(out, bytes); };
     Bytes page;
     Found found = Found::end;
-    while ((found = next_page(read, page)) == Found::page) count(page);
+    while ((found = next_page(read, page)) == Found::page) {
+      count(page);
+      page_begin_ = source_.position();
+    }
     if (found == Found::junk && !all_ended()) corrupt("no Ogg page where one must begin");
     OggCheck check;
     check.streams = streams_;
@@ -134,13 +137,16 @@ class Checker {
     return true;
   }
 
-  [[nodiscard]] std::string place() const { return " at " + seconds_text(seconds_); }
+  [[nodiscard]] std::string place() const {
+    return " at " + (seconds_ < 0 ? "byte " + std::to_string(page_begin_) : seconds_text(seconds_));
+  }
   [[noreturn]] void corrupt(const char* what) const { fail(source_.name(), "corrupt_media", what + place()); }
 
   Source& source_;
   std::map<std::uint32_t, Logical> logical_;  // by serial number
   int streams_ = 0;
-  double seconds_ = 0;  // where the pages read so far end
+  double seconds_ = -1;          // where the pages read so far end
+  std::int64_t page_begin_ = 0;  // of the page being read
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ class PcmDecoder final : public Decoder {
     const std::int64_t held = source_->is_pipe() ? -1 : (source_->size() - header.data_begin) / frame_bytes_;
     if (claimed_ > held && held >= 0) too_short(held);
     info_.samples = held < 0 ? claimed_ : claimed_ < 0 ? held : std::min(held, claimed_);
+    if (info_.samples >= 0) info_.seconds = static_cast<double>(info_.samples) / info_.sample_rate;
   }
 
   std::int64_t read(std::int64_t frames, float* out) override {
@@ -56,10 +57,7 @@ class PcmDecoder final : public Decoder {
     }
   }
 
-  void too_short(std::int64_t held) {
-    truncated("truncated: the sound ends at " + seconds_text(held, info_.sample_rate) + ", its header says " +
-              seconds_text(claimed_, info_.sample_rate));
-  }
+  void too_short(std::int64_t held) { truncated("truncated: " + ends_early(held, claimed_, info_.sample_rate)); }
 
   Pcm sample_;
   std::int64_t frame_bytes_;

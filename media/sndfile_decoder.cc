@@ -1,13 +1,10 @@
 #include <sndfile.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 
-#include "media/claim.h"
 #include "media/decoder.h"
 #include "media/fault.h"
-#include "media/ogg.h"
 
 namespace tessera::media {
 namespace {
@@ -98,7 +95,6 @@ class SndfileDecoder final : public Decoder {
     file_.reset();
     return std::move(source_);
   }
-  void missing_bytes(const std::string& what) { truncated(what); }
 
   std::int64_t read(std::int64_t frames, float* out) override {
     const std::int64_t got = sf_readf_float(file_.get(), out, frames);
@@ -129,6 +125,7 @@ class SndfileDecoder final : public Decoder {
     info_.sample_rate = header.samplerate;
     info_.channels = header.channels;
     info_.samples = header.frames == SF_COUNT_MAX ? -1 : header.frames;
+    if (info_.samples >= 0) info_.seconds = static_cast<double>(info_.samples) / info_.sample_rate;
     exact_seek_ = container == SF_FORMAT_FLAC || (codec >= SF_FORMAT_PCM_S8 && codec <= SF_FORMAT_ALAW);
     for (const Name& tag : kTags) {
       if (const char* text = sf_get_string(file_.get(), tag.format)) info_.tags.emplace_back(tag.name, text);
@@ -136,13 +133,12 @@ class SndfileDecoder final : public Decoder {
   }
 
   void check_end() {
-    const std::string place = seconds_text(position_, info_.sample_rate);
     if (sf_error(file_.get()) != SF_ERR_NO_ERROR && !at_file_end()) {
-      fail(name(), "corrupt_media", std::string(sf_strerror(file_.get())) + " at " + place);
+      fail(name(), "corrupt_media",
+           "damaged " + info_.codec + " data at " + seconds_text(position_, info_.sample_rate));
     }
     if (sf_error(file_.get()) != SF_ERR_NO_ERROR || position_ < info_.samples) {
-      truncated("truncated: the sound ends at " + place +
-                (info_.samples < 0 ? "" : ", its header says " + seconds_text(info_.samples, info_.sample_rate)));
+      truncated("truncated: " + ends_early(position_, info_.samples, info_.sample_rate));
     }
   }
 
@@ -154,33 +150,15 @@ class SndfileDecoder final : public Decoder {
   std::int64_t position_ = 0;
 };
 
-bool starts_with(Source& source, const char* magic) {
-  std::array<char, 4> first{};
-  source.seek(0);
-  source.read(first.data(), first.size());
-  source.seek(0);
-  return std::equal(first.begin(), first.end(), magic);
-}
-
 }  // namespace
 
 std::unique_ptr<Decoder> open_sndfile(std::unique_ptr<Source>& source, bool allow_truncated) {
-  std::string missing;
-  if (starts_with(*source, "OggS")) {
-    const OggCheck ogg = check_ogg(*source);
-    if (ogg.streams != 1) return nullptr;  // libsndfile would read only the first
-    missing = ogg.missing;
-  } else {
-    missing = missing_bytes(*source);
-  }
-  source->seek(0);
   auto decoder = std::make_unique<SndfileDecoder>(std::move(source), allow_truncated);
   if (!decoder->is_open()) {
     source = decoder->take_source();
     source->seek(0);
     return nullptr;
   }
-  if (!missing.empty()) decoder->missing_bytes(missing);
   return decoder;
 }
 

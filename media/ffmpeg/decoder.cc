@@ -1,7 +1,8 @@
 #include "media/decoder.h"
 
 #include <algorithm>
-#include <optional>
+#include <set>
+#include <string>
 
 #include "media/fault.h"
 #include "media/ffmpeg/demuxer.h"
@@ -12,6 +13,8 @@
 
 namespace tessera::media::ffmpeg {
 namespace {
+
+constexpr double kSlack = 0.005;  // seconds a header may be wrong without a sound missing
 
 class FfmpegDecoder final : public Decoder {
  public:
@@ -57,7 +60,8 @@ class FfmpegDecoder final : public Decoder {
     info_.sample_rate = any ? frame_->sample_rate : parameters.sample_rate;
     info_.channels = any ? frame_->ch_layout.nb_channels : parameters.ch_layout.nb_channels;
     if (info_.sample_rate <= 0 || info_.channels <= 0) corrupt("no sample rate or channels");
-    info_.samples = any ? expected_samples() : 0;
+    info_.samples = any ? -1 : 0;
+    info_.seconds = header_seconds();
     read_tags(demuxer_.input().metadata);
     read_tags(demuxer_.stream().metadata);
   }
@@ -69,12 +73,11 @@ class FfmpegDecoder final : public Decoder {
     }
   }
 
-  /// By the header; -1 where it is only an estimate.
-  [[nodiscard]] std::int64_t expected_samples() const {
+  [[nodiscard]] double header_seconds() const {
     const AVStream& stream = demuxer_.stream();
-    const bool known = demuxer_.input().duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
-    if (!known || stream.duration == AV_NOPTS_VALUE || stream.duration <= 0) return -1;
-    return av_rescale_q(stream.duration, stream.time_base, AVRational{1, info_.sample_rate});
+    if (stream.duration > 0) return static_cast<double>(stream.duration) * av_q2d(stream.time_base);
+    const std::int64_t whole = demuxer_.input().duration;
+    return whole > 0 ? static_cast<double>(whole) / AV_TIME_BASE : -1;
   }
 
   bool next_frame() {
@@ -107,7 +110,8 @@ class FfmpegDecoder final : public Decoder {
       avcodec_send_packet(codec_.get(), nullptr);
       return;
     }
-    if (error == 0 && is_cut(*packet_)) return trouble(cut_name());
+    if (error == 0 && is_cut(*packet_)) return trouble("too short");
+    if (error == 0 && packet_->pts != AV_NOPTS_VALUE) end_ = packet_->pts + packet_->duration;
     if (error == 0) error = avcodec_send_packet(codec_.get(), packet_.get());
     if (error < 0) trouble(message(error));
   }
@@ -115,6 +119,7 @@ class FfmpegDecoder final : public Decoder {
   [[nodiscard]] bool is_cut(const AVPacket& packet) const {
     if ((packet.flags & AV_PKT_FLAG_CORRUPT) != 0) return true;
     const auto size = static_cast<std::size_t>(packet.size);
+    if (codec_->codec_id == AV_CODEC_ID_AC3) return size < ac3_frame_bytes(packet.data, size);
     if (codec_->codec_id == AV_CODEC_ID_AAC) return size >= 6 && size < adts_frame_bytes(packet.data);
     return is_mpeg() && (size < 4 || size < mpeg_frame_bytes(packet.data));
   }
@@ -126,15 +131,32 @@ class FfmpegDecoder final : public Decoder {
 
   [[nodiscard]] std::string cut_name() const { return is_mpeg() ? "MPEG frame" : info_.codec + " packet"; }
 
-  /// What cannot be decoded is missing at the end of a file and damaged anywhere else.
+  /// What cannot be decoded is missing at the end of a file and damaged anywhere else. Bytes that do not even begin
+  /// like a frame are no sound at the end: padding, or the tags of some program.
   void trouble(const std::string& what) {
     int error = 0;
+    const bool is_padding = is_mpeg() && packet_->size > 0 && packet_->data[0] != 0xFF;
     if (demuxer_.next(*packet_, error)) corrupt("damaged " + cut_name() + place() + " (" + what + ")");
+    if (is_padding) return finish();
     finished_ = true;
     truncated("truncated " + cut_name() + place());
   }
 
-  void finish() { finished_ = true; }
+  void finish() {
+    finished_ = true;
+    const AVStream& stream = demuxer_.stream();
+    const double missing = static_cast<double>(stream.duration - end_) * av_q2d(stream.time_base);
+    if (tells_length() && missing > kSlack) {
+      truncated("truncated: the sound ends" + place() + ", its header says " + seconds_text(info_.seconds));
+    }
+  }
+
+  /// Whether the stream's duration is the header's own count, not a guess from bit rates or time stamps.
+  [[nodiscard]] bool tells_length() const {
+    static const std::set<std::string> kContainers = {"mp3", "mov,mp4,m4a,3gp,3g2,mj2", "tta", "wv", "ape"};
+    return kContainers.count(info_.container) != 0 && demuxer_.stream().duration > 0 &&
+           demuxer_.input().duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+  }
 
   [[nodiscard]] std::string place() const {
     const int rate = info_.sample_rate > 0 ? info_.sample_rate : std::max(1, codec_->sample_rate);
@@ -147,6 +169,7 @@ class FfmpegDecoder final : public Decoder {
   Packet packet_{av_packet_alloc()};
   Frame frame_{av_frame_alloc()};
   std::int64_t used_ = 0;     // samples of the frame that were read
+  std::int64_t end_ = 0;      // of the last packet, in the stream's time base
   std::int64_t decoded_ = 0;  // samples of all frames so far
   bool finished_ = false;
 };

@@ -76,6 +76,7 @@ void Demuxer::choose(int wanted_stream) {
     ++audio_streams_;
   }
   if (audio_streams_ == 0) fail(source_.name(), "no_audio", "the file has no sound");
+  if (best < 0 && wanted_stream < 0) fail(source_.name(), "corrupt_media", "its sound has no usable header");
   if (index_ < 0) {
     fail(source_.name(), "no_audio",
          "no audio stream " + std::to_string(wanted_stream) + ": the file has " + std::to_string(audio_streams_));

@@ -1,5 +1,9 @@
 #include "media/ffmpeg/frame_size.h"
 
+extern "C" {
+#include <libavcodec/ac3_parser.h>
+}
+
 namespace tessera::media::ffmpeg {
 namespace {
 
@@ -35,6 +39,12 @@ std::size_t mpeg_frame_bytes(const std::uint8_t* header) {
 std::size_t adts_frame_bytes(const std::uint8_t* header) {
   if (header[0] != 0xFF || (header[1] & 0xF6) != 0xF0) return 0;
   return static_cast<std::size_t>(header[3] & 3) << 11 | static_cast<std::size_t>(header[4]) << 3 | header[5] >> 5;
+}
+
+std::size_t ac3_frame_bytes(const std::uint8_t* packet, std::size_t size) {
+  std::uint8_t identification = 0;
+  std::uint16_t bytes = 0;
+  return av_ac3_parse_header(packet, size, &identification, &bytes) < 0 ? 0 : bytes;
 }
 
 }  // namespace tessera::media::ffmpeg

@@ -12,4 +12,7 @@ namespace tessera::media::ffmpeg {
 /// The same for an AAC frame in ADTS, of which six bytes are read.
 [[nodiscard]] std::size_t adts_frame_bytes(const std::uint8_t* header);
 
+/// The same for AC-3, by FFmpeg's own parser.
+[[nodiscard]] std::size_t ac3_frame_bytes(const std::uint8_t* packet, std::size_t size);
+
 }  // namespace tessera::media::ffmpeg
