@@ -1,0 +1,87 @@
+#include "codec/codec.h"
+
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "codec/audio/chunked_stream.h"
+#include "codec/audio/mimi.h"
+#include "codec/audio/mimo.h"
+#include "codec/checkpoint/checkpoint.h"
+
+namespace tessera {
+namespace {
+
+using Loader = std::unique_ptr<AudioCodec> (*)(Context&, const Config&, Checkpoint&);
+
+struct Family {
+  const char* model_type;
+  const char* architecture;
+  Loader load;
+};
+
+constexpr std::array kFamilies = {
+    Family{"mimi", "MimiModel", load_mimi},
+    Family{"mimo_audio_tokenizer", "MiMoAudioTokenizer", load_mimo},
+};
+
+std::string first_architecture(const Config& config) {
+  const auto& json = config.json();
+  const auto found = json.find("architectures");
+  const bool usable = found != json.end() && found->is_array() && !found->empty() && found->front().is_string();
+  return usable ? found->front().get<std::string>() : std::string();
+}
+
+const Family& family_of(const Config& config) {
+  const std::string type = config.has("model_type") ? config.string("model_type") : std::string();
+  const std::string architecture = first_architecture(config);
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (type == family.model_type || (type.empty() && architecture == family.architecture)) return family;
+    known += std::string(known.empty() ? "" : ", ") + family.model_type;
+  }
+  throw CheckpointError(config.name() + ": unsupported family (model_type \"" + type + "\"); this build reads " + known);
+}
+
+}  // namespace
+
+std::unique_ptr<AudioCodec> load_audio_codec(Context& context, const std::string& path) {
+  const std::filesystem::path at(path);
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(at, ignored);
+  if (!folder && !std::filesystem::exists(at, ignored)) throw CheckpointError(path + ": no such checkpoint");
+  const Config config = Config::read(folder ? at : at.parent_path());
+  const Family& family = family_of(config);
+  Checkpoint checkpoint(at);
+  return family.load(context, config, checkpoint);
+}
+
+Codes encode(const AudioCodec& codec, Context& context, std::span<const float> samples, int levels) {
+  const auto stream = codec.encode_stream(context, levels);
+  Codes codes = stream->push(samples);
+  const Codes rest = stream->finish();
+  append_codes(codes, rest);
+  codes.samples = rest.samples;
+  return codes;
+}
+
+std::vector<Codes> encode_batch(const AudioCodec& codec, Context& context,
+                                const std::vector<std::span<const float>>& clips, int levels) {
+  std::vector<Codes> batch;
+  batch.reserve(clips.size());
+  for (const auto& clip : clips) batch.push_back(encode(codec, context, clip, levels));
+  return batch;
+}
+
+std::vector<float> decode(const AudioCodec& codec, Context& context, const Codes& codes) {
+  const auto stream = codec.decode_stream(context);
+  std::vector<float> samples = stream->push(codes);
+  const std::vector<float> rest = stream->finish();
+  samples.insert(samples.end(), rest.begin(), rest.end());
+  if (codes.samples >= 0 && codes.samples < static_cast<std::int64_t>(samples.size())) {
+    samples.resize(static_cast<std::size_t>(codes.samples));
+  }
+  return samples;
+}
+
+}  // namespace tessera

@@ -1,0 +1,74 @@
+#include "codec/layers/linear.h"
+
+namespace tessera {
+namespace {
+
+// The narrowest type that holds every part as stored.
+DType common_type(const Checkpoint& checkpoint, const std::vector<LinearLayer::Part>& parts) {
+  const DType first = checkpoint.stored_type(parts.front().weight);
+  for (const auto& part : parts) {
+    if (checkpoint.stored_type(part.weight) != first) return DType::f32;
+  }
+  return first;
+}
+
+// A point-wise convolution is a linear layer with one more axis.
+Shape weight_shape(const Checkpoint& checkpoint, const LinearLayer::Part& part, std::int64_t inputs) {
+  Shape shape{part.outputs, inputs};
+  if (checkpoint.has(part.weight) && checkpoint.shape_of(part.weight).size() == 3) shape.push_back(1);
+  return shape;
+}
+
+}  // namespace
+
+Tensor to_device(Context& context, const std::vector<float>& values) {
+  Tensor tensor = context.allocate({static_cast<std::int64_t>(values.size())});
+  context.upload(values.data(), tensor.bytes(), values.size() * sizeof(float));
+  return tensor;
+}
+
+Tensor load_vector(Context& context, Checkpoint& checkpoint, const std::string& name, std::int64_t size) {
+  return to_device(context, checkpoint.floats(name, {size}));
+}
+
+LinearLayer::LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts,
+                         std::int64_t inputs) {
+  std::vector<float> weights;
+  std::vector<float> biases;
+  bool any_bias = false;
+  for (const Part& part : parts) {
+    const auto weight = checkpoint.floats(part.weight, weight_shape(checkpoint, part, inputs));
+    weights.insert(weights.end(), weight.begin(), weight.end());
+    any_bias = any_bias || !part.bias.empty();
+    const auto bias = part.bias.empty() ? std::vector<float>(static_cast<std::size_t>(part.outputs))
+                                        : checkpoint.floats(part.bias, {part.outputs});
+    biases.insert(biases.end(), bias.begin(), bias.end());
+  }
+  const auto outputs = static_cast<std::int64_t>(biases.size());
+  weights_ = pack_weights(context, {weights.data(), outputs, inputs}, common_type(checkpoint, parts));
+  if (any_bias) bias_ = to_device(context, biases);
+}
+
+Tensor LinearLayer::forward(Context& context, ConstMatrix x, Epilogue after) const {
+  Tensor out = context.scratch({x.rows, weights_.outputs});
+  forward_into(context, x, after, out);
+  return out;
+}
+
+void LinearLayer::forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out) const {
+  after.bias = bias_.data();
+  product(context, x, weights_, after, out);
+}
+
+NormLayer::NormLayer(Context& context, Checkpoint& checkpoint, const std::string& name, std::int64_t width, Kind kind,
+                     float epsilon)
+    : kind_(kind), epsilon_(epsilon), weight_(load_vector(context, checkpoint, name + ".weight", width)) {
+  if (kind == Kind::layer) bias_ = load_vector(context, checkpoint, name + ".bias", width);
+}
+
+void NormLayer::forward(Context& context, ConstMatrix x, Matrix out) const {
+  if (kind_ == Kind::rms) return rms_norm(context, x, weight_.data(), epsilon_, out);
+  layer_norm(context, x, weight_.data(), bias_.data(), epsilon_, out);
+}
+
+}  // namespace tessera

@@ -1,0 +1,90 @@
+#include "tests/codec/fixtures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <ostream>
+
+#include "kernels/cuda/runtime.h"
+
+namespace tessera::fixtures {
+namespace {
+
+const StoredTensor& tensor(const SafetensorsFile& file, const std::string& name) {
+  const auto found = file.tensors().find(name);
+  if (found == file.tensors().end()) throw CheckpointError("fixture has no " + name);
+  return found->second;
+}
+
+}  // namespace
+
+bool has(const SafetensorsFile& file, const std::string& name) { return file.tensors().count(name) != 0; }
+
+std::vector<float> floats(const SafetensorsFile& file, const std::string& name) {
+  const StoredTensor& t = tensor(file, name);
+  std::vector<float> values(t.bytes / sizeof(float));
+  std::memcpy(values.data(), t.data, t.bytes);
+  return values;
+}
+
+std::vector<std::vector<std::int32_t>> codes(const SafetensorsFile& file, const std::string& name) {
+  const StoredTensor& t = tensor(file, name);
+  std::vector<std::vector<std::int32_t>> rows(static_cast<std::size_t>(t.shape.at(0)));
+  const auto frames = static_cast<std::size_t>(t.shape.at(1));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].resize(frames);
+    std::memcpy(rows[i].data(), t.data + i * frames * 4, frames * 4);
+  }
+  return rows;
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> found;
+  for (const char* family : {"mimi", "mimo", "embedded"}) {
+    const std::filesystem::path root = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/golden" / family;
+    if (!std::filesystem::is_directory(root)) continue;
+    for (const auto& entry : std::filesystem::directory_iterator(root)) {
+      if (!std::filesystem::exists(entry.path() / "expected.safetensors")) continue;
+      found.push_back({entry.path().string(), std::string(family) + "_" + entry.path().filename().string()});
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
+  return found;
+}
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+std::vector<Expected> expectations(const Case& c) {
+  const SafetensorsFile file(std::filesystem::path(c.folder) / "expected.safetensors");
+  std::vector<Expected> all;
+  for (int i = 0; has(file, "wave." + std::to_string(i)); ++i) {
+    const std::string n = std::to_string(i);
+    all.push_back({floats(file, "wave." + n), codes(file, "codes." + n), floats(file, "margin." + n),
+                   floats(file, "decoded." + n)});
+  }
+  return all;
+}
+
+std::vector<Setting> settings() {
+  std::vector<Setting> all;
+  for (const Isa isa : supported_isas()) {
+    all.push_back({name_of(isa), {Device{}, 1, isa}});
+    all.push_back({std::string(name_of(isa)) + " x3", {Device{}, 3, isa}});
+  }
+  if (cuda::device_memory != nullptr) all.push_back({"cuda", {Device{Device::Kind::cuda, 0}, 1, {}}});
+  return all;
+}
+
+double signal_to_noise(const std::vector<float>& expected, const std::vector<float>& got) {
+  double signal = 0;
+  double noise = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double error = static_cast<double>(got[i]) - expected[i];
+    signal += static_cast<double>(expected[i]) * expected[i];
+    noise += error * error;
+  }
+  return noise == 0 ? 999.0 : 10 * std::log10(signal / noise);
+}
+
+}  // namespace tessera::fixtures

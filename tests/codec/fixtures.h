@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codec/checkpoint/checkpoint.h"
+#include "codec/codec.h"
+
+namespace tessera::fixtures {
+
+/// A tensor of tests/golden, read independently of the codecs.
+[[nodiscard]] std::vector<float> floats(const SafetensorsFile& file, const std::string& name);
+/// [levels, frames] int32 rows.
+[[nodiscard]] std::vector<std::vector<std::int32_t>> codes(const SafetensorsFile& file, const std::string& name);
+[[nodiscard]] bool has(const SafetensorsFile& file, const std::string& name);
+
+/// One folder of tests/golden/mimi, tests/golden/mimo, or the embedded codec's.
+struct Case {
+  std::string folder;
+  std::string name;
+};
+[[nodiscard]] std::vector<Case> cases();
+void PrintTo(const Case& c, std::ostream* out);
+
+/// What the reference makes of one input.
+struct Expected {
+  std::vector<float> wave;
+  std::vector<std::vector<std::int32_t>> codes;
+  std::vector<float> margins;  ///< [levels, frames]: (second best - best) / best of the squared distances
+  std::vector<float> decoded;
+};
+[[nodiscard]] std::vector<Expected> expectations(const Case& c);
+
+/// Contexts whose results must agree in every bit.
+struct Setting {
+  std::string name;
+  ContextOptions options;
+};
+[[nodiscard]] std::vector<Setting> settings();
+
+/// 10 log10 of the expected energy over the error's, in dB.
+[[nodiscard]] double signal_to_noise(const std::vector<float>& expected, const std::vector<float>& got);
+
+}  // namespace tessera::fixtures
