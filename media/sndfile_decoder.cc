@@ -9,6 +9,8 @@
 namespace tessera::media {
 namespace {
 
+constexpr std::int64_t kBlock = 4096;  // frames
+
 struct Name {
   int format;
   const char* name;
@@ -96,11 +98,17 @@ class SndfileDecoder final : public Decoder {
     return std::move(source_);
   }
 
+  /// In small blocks, so that a fault is found near its place.
   std::int64_t read(std::int64_t frames, float* out) override {
+    frames = std::min(frames, kBlock);
     const std::int64_t got = sf_readf_float(file_.get(), out, frames);
     stream_.rethrow();
     position_ += got;
-    if (got < frames) check_end();
+    if (sf_error(file_.get()) != SF_ERR_NO_ERROR) {
+      judge_fault(got);
+    } else if (got < frames && position_ < info_.samples) {
+      too_short();
+    }
     return got;
   }
 
@@ -132,17 +140,17 @@ class SndfileDecoder final : public Decoder {
     }
   }
 
-  void check_end() {
-    if (sf_error(file_.get()) != SF_ERR_NO_ERROR && !at_file_end()) {
+  /// libsndfile goes on behind a damaged FLAC frame with whatever it has: what comes to nothing was cut.
+  void judge_fault(std::int64_t got) {
+    std::vector<float> next(static_cast<std::size_t>(info_.channels));
+    if (position_ >= info_.samples || sf_readf_float(file_.get(), next.data(), 1) > 0) {
       fail(name(), "corrupt_media",
-           "damaged " + info_.codec + " data at " + seconds_text(position_, info_.sample_rate));
+           "damaged " + info_.codec + " data near " + seconds_text(position_ - got, info_.sample_rate));
     }
-    if (sf_error(file_.get()) != SF_ERR_NO_ERROR || position_ < info_.samples) {
-      truncated("truncated: " + ends_early(position_, info_.samples, info_.sample_rate));
-    }
+    too_short();
   }
 
-  [[nodiscard]] bool at_file_end() const { return source_->position() >= source_->size(); }
+  void too_short() { truncated("truncated: " + ends_early(position_, info_.samples, info_.sample_rate)); }
 
   Stream stream_;
   File file_;

@@ -19,6 +19,7 @@ class Window final : public AudioReader {
   Window(std::unique_ptr<Decoder> decoder, const ReadOptions& options) : decoder_(std::move(decoder)) {
     first_ = samples_in(options.start, info().sample_rate);
     if (options.duration) left_ = samples_in(*options.duration, info().sample_rate);
+    if (options.stream >= info().streams) no_such_stream(options.stream);
     if (info().samples == 0) no_samples();
   }
 
@@ -79,6 +80,10 @@ class Window final : public AudioReader {
          "nothing to read from " + seconds_text(first_, info().sample_rate) + " on: the sound ends at " +
              seconds_text(position_, info().sample_rate));
   }
+  [[noreturn]] void no_such_stream(int wanted) const {
+    fail(decoder_->name(), "no_audio",
+         "no audio stream " + std::to_string(wanted) + ": the file has " + std::to_string(info().streams));
+  }
   [[noreturn]] void no_samples() const { fail(decoder_->name(), "empty_media", "the file holds no samples"); }
 
   std::unique_ptr<Decoder> decoder_;
@@ -92,6 +97,7 @@ class Window final : public AudioReader {
 void check(const ReadOptions& options) {
   if (!(options.start >= 0) || !std::isfinite(options.start)) throw ArgumentError("the start must be 0 s or later");
   if (options.duration && !(*options.duration > 0)) throw ArgumentError("the duration must be more than 0 s");
+  if (options.stream < -1) throw ArgumentError("an audio stream is chosen by a number from 0 on");
 }
 
 std::unique_ptr<AudioReader> window(std::unique_ptr<Decoder> decoder, const ReadOptions& options) {

@@ -110,6 +110,7 @@ class FfmpegDecoder final : public Decoder {
       avcodec_send_packet(codec_.get(), nullptr);
       return;
     }
+    if (error == 0 && packet_->size == 0) return;  // some containers mark a change or the end so
     if (error == 0 && is_cut(*packet_)) return trouble("too short");
     if (error == 0 && packet_->pts != AV_NOPTS_VALUE) end_ = packet_->pts + packet_->duration;
     if (error == 0) error = avcodec_send_packet(codec_.get(), packet_.get());
