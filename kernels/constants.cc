@@ -32,10 +32,14 @@ double cos_series(double x) {
 // sin(quadrant * pi/2 + x).
 double sin_quadrant(long long quadrant, double x) {
   switch (((quadrant % 4) + 4) % 4) {
-    case 0: return sin_series(x);
-    case 1: return cos_series(x);
-    case 2: return -sin_series(x);
-    default: return -cos_series(x);
+    case 0:
+      return sin_series(x);
+    case 1:
+      return cos_series(x);
+    case 2:
+      return -sin_series(x);
+    default:
+      return -cos_series(x);
   }
 }
 

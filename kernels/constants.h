@@ -12,6 +12,7 @@ namespace tessera {
 /// sin and cos of radians, |x| <= 1e5.
 [[nodiscard]] double exact_sin(double x);
 [[nodiscard]] double exact_cos(double x);
+/// |x| <= 700.
 [[nodiscard]] double exact_exp(double x);
 /// x > 0.
 [[nodiscard]] double exact_log(double x);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include "kernels/arena.h"
 #include "kernels/error.h"
@@ -19,9 +20,10 @@ int usable_cpus() {
 
 Isa choose_isa(const ContextOptions& options) {
   const std::vector<Isa> supported = supported_isas();
-  if (supported.empty()) throw ResourceError("cpu_too_old", "this CPU lacks AVX2 and FMA, the least this program runs on");
+  if (supported.empty())
+    throw ResourceError("cpu_too_old", "this CPU lacks AVX2 and FMA, the least this program runs on");
   const char* forced = std::getenv("TESSERA_ISA");
-  const Isa isa = options.isa ? *options.isa
+  const Isa isa = options.isa                            ? *options.isa
                   : forced != nullptr && *forced != '\0' ? isa_from_name(forced)
                                                          : supported.back();
   if (std::find(supported.begin(), supported.end(), isa) == supported.end()) {
@@ -30,13 +32,24 @@ Isa choose_isa(const ContextOptions& options) {
   return isa;
 }
 
+std::size_t byte_count(const Shape& shape, DType type) {
+  const std::int64_t count = element_count(shape);
+  if (count > std::numeric_limits<std::int64_t>::max() / 8) {
+    throw ResourceError("out_of_memory", "a tensor of shape " + to_string(shape) + " is too large for any memory");
+  }
+  return static_cast<std::size_t>(count) * size_of(type);
+}
+
 }  // namespace
 
 const char* name_of(Isa isa) noexcept {
   switch (isa) {
-    case Isa::avx2: return "avx2";
-    case Isa::avx512: return "avx512";
-    case Isa::neon: return "neon";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
+    case Isa::neon:
+      return "neon";
   }
   return "?";
 }
@@ -75,14 +88,14 @@ int Context::threads() const noexcept { return pool_->threads(); }
 void Context::run(std::int64_t count, std::int64_t grain, RangeBody body) { pool_->run(count, grain, body); }
 
 Tensor Context::scratch(Shape shape, DType type) {
-  const std::size_t bytes = static_cast<std::size_t>(element_count(shape)) * size_of(type);
+  const std::size_t bytes = byte_count(shape, type);
   return {arena_->take(bytes), device_, type, std::move(shape)};
 }
 
 Tensor Context::allocate(Shape shape, DType type) {
   // Long-lived blocks may outlive the context, so each keeps the device's memory alive itself.
   std::shared_ptr<Memory> memory = memory_of(device_);
-  const std::size_t bytes = static_cast<std::size_t>(element_count(shape)) * size_of(type);
+  const std::size_t bytes = byte_count(shape, type);
   std::byte* block = memory->allocate(std::max<std::size_t>(bytes, 1));
   memory->zero(block, bytes);
   return {Tensor::Block(block, [memory](std::byte* at) { memory->release(at); }), device_, type, std::move(shape)};

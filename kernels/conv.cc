@@ -20,6 +20,7 @@ bool is_depthwise(const ConvShape& s) {
 
 void check_shape(const ConvShape& s, std::size_t weights, std::size_t bias) {
   require(s.kernel > 0 && s.stride > 0 && s.dilation > 0 && s.groups > 0, "sizes must be positive");
+  require(s.in_channels >= 0 && s.out_channels >= 0, "channels must not be negative");
   require(s.in_channels % s.groups == 0 && s.out_channels % s.groups == 0, "groups must divide the channels");
   const std::int64_t count = s.in_channels * s.out_channels / s.groups * s.kernel;
   require(static_cast<std::int64_t>(weights) == count, "the weight's size is not in * out / groups * kernel");
@@ -61,21 +62,43 @@ Epilogue from_column(Epilogue e, const Tensor& bias, std::int64_t column, std::i
   return e;
 }
 
-// [phases, taps, channels] of a depthwise kernel; tap j of phase p is kernel element p + (taps - 1 - j) * phases for a
-// transposed convolution, j for an ordinary one.
+// Of a transposed convolution: which kernel element tap `tap` of a phase is; from `kernel` on there is none.
+std::int64_t transposed_element(const ConvShape& s, std::int64_t phase, std::int64_t tap) {
+  return phase + (s.taps() - 1 - tap) * s.stride;
+}
+
+// [phases, taps, channels] of a depthwise kernel.
 Tensor pack_depthwise(Context& context, std::span<const float> weight, const ConvShape& s, bool transposed) {
   const std::int64_t phases = transposed ? s.stride : 1;
   const std::int64_t taps = transposed ? s.taps() : s.kernel;
   std::vector<float> packed(static_cast<std::size_t>(phases * taps * s.out_channels));
   for (std::int64_t p = 0; p < phases; ++p) {
     for (std::int64_t j = 0; j < taps; ++j) {
-      const std::int64_t k = transposed ? p + (taps - 1 - j) * phases : j;
+      const std::int64_t k = transposed ? transposed_element(s, p, j) : j;
       for (std::int64_t c = 0; c < s.out_channels && k < s.kernel; ++c) {
         packed[static_cast<std::size_t>((p * taps + j) * s.out_channels + c)] = weight[c * s.kernel + k];
       }
     }
   }
   return upload(context, packed, {phases, taps, s.out_channels});
+}
+
+// A part's outputs are (phase, out), its inputs (tap, in).
+struct PartSize {
+  std::int64_t phases, out, taps, in;
+};
+
+// Packs the matrix with elements element(phase, out, tap, in).
+template <class Element>
+PackedWeights pack_part(Context& context, const PartSize& size, const Element& element, DType storage) {
+  std::vector<float> rows;
+  rows.reserve(static_cast<std::size_t>(size.phases * size.out * size.taps * size.in));
+  for (std::int64_t row = 0; row < size.phases * size.out; ++row) {
+    for (std::int64_t tap = 0; tap < size.taps; ++tap) {
+      for (std::int64_t i = 0; i < size.in; ++i) rows.push_back(element(row / size.out, row % size.out, tap, i));
+    }
+  }
+  return pack_weights(context, {rows.data(), size.phases * size.out, size.taps * size.in}, storage);
 }
 
 }  // namespace
@@ -88,18 +111,12 @@ PackedConv pack_conv1d(Context& context, std::span<const float> weight, std::spa
     conv.depthwise = pack_depthwise(context, weight, shape, false);
     return conv;
   }
-  const std::int64_t in = shape.in_channels / shape.groups;
-  const std::int64_t out = shape.out_channels / shape.groups;
-  std::vector<float> rows(static_cast<std::size_t>(out * shape.kernel * in));
+  const PartSize size{1, shape.out_channels / shape.groups, shape.kernel, shape.in_channels / shape.groups};
   for (std::int64_t g = 0; g < shape.groups; ++g) {
-    for (std::int64_t o = 0; o < out; ++o) {
-      for (std::int64_t i = 0; i < in; ++i) {
-        for (std::int64_t k = 0; k < shape.kernel; ++k) {
-          rows[(o * shape.kernel + k) * in + i] = weight[((g * out + o) * in + i) * shape.kernel + k];
-        }
-      }
-    }
-    conv.parts.push_back({pack_weights(context, {rows.data(), out, shape.kernel * in}, storage), g * in, g * out});
+    const auto element = [&](std::int64_t, std::int64_t o, std::int64_t tap, std::int64_t i) {
+      return weight[((g * size.out + o) * size.in + i) * shape.kernel + tap];
+    };
+    conv.parts.push_back({pack_part(context, size, element, storage), g * size.in, g * size.out});
   }
   return conv;
 }
@@ -130,28 +147,18 @@ PackedConv pack_conv_transpose1d(Context& context, std::span<const float> weight
     return {s, {}, pack_depthwise(context, weight, s, true), upload_bias(context, bias, 1)};
   }
   PackedConv conv{s, {}, {}, upload_bias(context, bias, s.stride)};
-  const std::int64_t in = s.in_channels / s.groups;
-  const std::int64_t out = s.out_channels / s.groups;
-  const std::int64_t taps = s.taps();
   // One group: all phases are columns of one product. Several: each group writes its channels of each phase.
   const std::int64_t phases = s.groups == 1 ? s.stride : 1;
-  std::vector<float> rows(static_cast<std::size_t>(phases * out * taps * in));
+  const PartSize size{phases, s.out_channels / s.groups, s.taps(), s.in_channels / s.groups};
   for (std::int64_t part = 0; part < s.groups * s.stride / phases; ++part) {
-    const std::int64_t g = s.groups == 1 ? 0 : part / s.stride;
-    const std::int64_t first_phase = s.groups == 1 ? 0 : part % s.stride;
-    std::fill(rows.begin(), rows.end(), 0.0F);
-    for (std::int64_t p = 0; p < phases; ++p) {
-      for (std::int64_t j = 0; j < taps; ++j) {
-        const std::int64_t k = first_phase + p + (taps - 1 - j) * s.stride;
-        for (std::int64_t o = 0; o < out && k < s.kernel; ++o) {
-          for (std::int64_t i = 0; i < in; ++i) {
-            rows[((p * out + o) * taps + j) * in + i] = weight[((g * in + i) * out + o) * s.kernel + k];
-          }
-        }
-      }
-    }
-    conv.parts.push_back({pack_weights(context, {rows.data(), phases * out, taps * in}, storage), g * in,
-                          first_phase * s.out_channels + g * out});
+    const std::int64_t g = part * phases / s.stride;
+    const std::int64_t first_phase = part * phases % s.stride;
+    const auto element = [&](std::int64_t phase, std::int64_t o, std::int64_t tap, std::int64_t i) {
+      const std::int64_t k = transposed_element(s, first_phase + phase, tap);
+      return k < s.kernel ? weight[((g * size.in + i) * size.out + o) * s.kernel + k] : 0.0F;
+    };
+    conv.parts.push_back(
+        {pack_part(context, size, element, storage), g * size.in, first_phase * s.out_channels + g * size.out});
   }
   return conv;
 }
@@ -177,6 +184,7 @@ void conv_transpose1d(Context& context, ConstMatrix x, const PackedConv& conv, A
 }
 
 void pad_frames(Context& context, ConstMatrix input, std::int64_t left, std::int64_t right, PadMode mode, Matrix out) {
+  require(left >= 0 && right >= 0, "padding must not be negative");
   require(out.rows == left + input.rows + right && out.columns == input.columns, "padding: the output's shape");
   require(mode != PadMode::reflect || input.rows > std::max(left, right), "reflect padding needs more frames");
   require(mode == PadMode::zeros || input.rows > 0, "replicate padding needs a frame");

@@ -50,7 +50,7 @@ struct PackedConv {
 /// y[t] = bias + sum over (tap, channel) of x[t * stride + tap * dilation] w, no padding: the caller puts the rows of
 /// padding or of context in front. The sum runs over (tap, channel of the group), tap outermost.
 /// `x` is [frames, in_channels], `out` [shape.output_frames(frames), out_channels]. `epilogue.bias` must be null: the
-/// packed one is used.
+/// packed one is used. A depthwise one (every channel its own group) takes an activation only.
 void conv1d(Context& context, ConstMatrix x, const PackedConv& conv, const Epilogue& epilogue, Matrix out);
 
 /// Packs a PyTorch ConvTranspose1d: `weight` [in, out/groups, kernel] row-major, `bias` [out] or empty.

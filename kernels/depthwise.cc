@@ -59,9 +59,8 @@ void depthwise(Context& context, const DepthwiseJob& job) {
   }
   if (context.device().is_cuda()) return cuda::depthwise(job);
   const std::int64_t grain = std::max<std::int64_t>(1, 16384 / (job.x.columns * job.taps + 1));
-  context.parallel_for(job.out.rows, grain, [&, rows = build_for(context, kDepthwiseRows)](auto begin, auto end) {
-    rows(job, begin, end);
-  });
+  context.parallel_for(job.out.rows, grain,
+                       [&, rows = build_for(context, kDepthwiseRows)](auto begin, auto end) { rows(job, begin, end); });
 }
 
 }  // namespace tessera

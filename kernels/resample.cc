@@ -82,7 +82,8 @@ std::vector<float> Resampler::finish() {
   pending_.insert(pending_.end(), static_cast<std::size_t>(width_ + from_), 0.0F);
   std::vector<float> samples = convert();
   const std::int64_t surplus = given_ - total;
-  if (surplus > 0) samples.resize(samples.size() - static_cast<std::size_t>(std::min<std::int64_t>(surplus, samples.size())));
+  if (surplus > 0)
+    samples.resize(samples.size() - static_cast<std::size_t>(std::min<std::int64_t>(surplus, samples.size())));
   pending_.assign(static_cast<std::size_t>(width_), 0.0F);
   taken_ = given_ = 0;
   return samples;

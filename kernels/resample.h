@@ -19,7 +19,7 @@ class Resampler {
 
   /// Mono float32 samples in, the samples completed by them out.
   [[nodiscard]] std::vector<float> push(std::span<const float> samples);
-  /// The rest: ceil(to * total / from) samples in all, the end padded with zeros.
+  /// The rest: ceil(to * total / from) samples in all, the end padded with zeros. The next push starts afresh.
   [[nodiscard]] std::vector<float> finish();
 
  private:

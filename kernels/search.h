@@ -8,8 +8,8 @@ namespace tessera {
 
 /// A codebook ready to search: [entries, width].
 struct Codebook {
-  Tensor entries;         ///< [entries, width]
-  PackedWeights packed;   ///< the same, as weights
+  Tensor entries;            ///< [entries, width]
+  PackedWeights packed;      ///< the same, as weights
   Tensor minus_half_square;  ///< -|e|^2 / 2 of each entry
   [[nodiscard]] std::int64_t size() const { return entries.dim(0); }
   [[nodiscard]] std::int64_t width() const { return entries.dim(1); }
@@ -26,7 +26,7 @@ void nearest_codes(Context& context, ConstMatrix x, const Codebook& codebook, st
 /// x[i] -= entries[codes[i]].
 void subtract_entries(Context& context, const Codebook& codebook, const std::int32_t* codes, Matrix x);
 
-/// index[i] = the first of the largest values of row i; rows with NaN give the first non-NaN maximum, 0 if none.
+/// index[i] = the first of the largest values of row i. NaN and -infinity never win: 0 when there is nothing else.
 void argmax_rows(Context& context, ConstMatrix x, std::int32_t* index);
 
 }  // namespace tessera

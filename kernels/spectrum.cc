@@ -32,9 +32,8 @@ void magnitude_rows(ConstMatrix spectrum, Matrix out, std::int64_t begin, std::i
 void log_rows(ConstMatrix x, float floor, Matrix out, std::int64_t begin, std::int64_t end) {
   const Floats least = Lanes::set(floor);
   for (std::int64_t r = begin; r < end; ++r) {
-    map_row(x.row(r), x.columns, out.row(r), [&](const Floats& v) HWY_ATTR {
-      return log<Lanes>(Lanes::select(Lanes::less(v, least), least, v));
-    });
+    map_row(x.row(r), x.columns, out.row(r),
+            [&](const Floats& v) HWY_ATTR { return log<Lanes>(Lanes::select(Lanes::less(v, least), least, v)); });
   }
 }
 
@@ -70,9 +69,24 @@ void require(bool holds, const char* what) {
 
 std::int64_t grain(ConstMatrix m) { return std::max<std::int64_t>(1, 8192 / std::max<std::int64_t>(m.columns, 1)); }
 
-float to_mel(double hertz) {
-  return static_cast<float>(2595.0 * exact_log(1.0 + hertz / 700.0) / exact_log(10.0));
-}
+// cos_turns(i, n) and sin_turns(i, n) from a table of one turn.
+class Turns {
+ public:
+  explicit Turns(std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      cosines_.push_back(cos_turns(i, n));
+      sines_.push_back(sin_turns(i, n));
+    }
+  }
+  [[nodiscard]] double cos(std::int64_t i) const { return cosines_[static_cast<std::size_t>(i) % cosines_.size()]; }
+  [[nodiscard]] double sin(std::int64_t i) const { return sines_[static_cast<std::size_t>(i) % sines_.size()]; }
+
+ private:
+  std::vector<double> cosines_;
+  std::vector<double> sines_;
+};
+
+float to_mel(double hertz) { return static_cast<float>(2595.0 * exact_log(1.0 + hertz / 700.0) / exact_log(10.0)); }
 
 // torch.linspace in float32: from both ends towards the middle.
 std::vector<float> linspace(float from, float to, std::int64_t count) {
@@ -96,12 +110,13 @@ std::vector<float> hann_window(std::int64_t length, std::int64_t n_fft) {
 
 PackedWeights pack_stft(Context& context, std::int64_t n_fft, const std::vector<float>& window) {
   require(n_fft > 0 && static_cast<std::int64_t>(window.size()) == n_fft, "the window must be n_fft long");
+  const Turns turns(n_fft);
   const std::int64_t bins = n_fft / 2 + 1;
   std::vector<float> basis(static_cast<std::size_t>(2 * bins * n_fft));
   for (std::int64_t b = 0; b < bins; ++b) {
     for (std::int64_t i = 0; i < n_fft; ++i) {
-      basis[b * n_fft + i] = static_cast<float>(window[i] * cos_turns(b * i, n_fft));
-      basis[(bins + b) * n_fft + i] = static_cast<float>(-window[i] * sin_turns(b * i, n_fft));
+      basis[b * n_fft + i] = static_cast<float>(window[i] * turns.cos(b * i));
+      basis[(bins + b) * n_fft + i] = static_cast<float>(-window[i] * turns.sin(b * i));
     }
   }
   return pack_weights(context, {basis.data(), 2 * bins, n_fft});
@@ -109,6 +124,7 @@ PackedWeights pack_stft(Context& context, std::int64_t n_fft, const std::vector<
 
 PackedConv pack_inverse_stft(Context& context, std::int64_t n_fft, std::int64_t hop, const std::vector<float>& window) {
   require(n_fft > 0 && hop > 0 && static_cast<std::int64_t>(window.size()) == n_fft, "the window must be n_fft long");
+  const Turns turns(n_fft);
   const std::int64_t bins = n_fft / 2 + 1;
   std::vector<float> basis(static_cast<std::size_t>(2 * bins * n_fft));
   for (std::int64_t b = 0; b < bins; ++b) {
@@ -116,8 +132,8 @@ PackedConv pack_inverse_stft(Context& context, std::int64_t n_fft, std::int64_t 
     const bool single = b == 0 || 2 * b == n_fft;
     const double weight = (single ? 1.0 : 2.0) / static_cast<double>(n_fft);
     for (std::int64_t i = 0; i < n_fft; ++i) {
-      basis[b * n_fft + i] = static_cast<float>(weight * window[i] * cos_turns(b * i, n_fft));
-      basis[(bins + b) * n_fft + i] = single ? 0.0F : static_cast<float>(-weight * window[i] * sin_turns(b * i, n_fft));
+      basis[b * n_fft + i] = static_cast<float>(weight * window[i] * turns.cos(b * i));
+      basis[(bins + b) * n_fft + i] = single ? 0.0F : static_cast<float>(-weight * window[i] * turns.sin(b * i));
     }
   }
   ConvShape shape;
@@ -148,7 +164,8 @@ std::vector<float> mel_filters(int sample_rate, std::int64_t n_fft, std::int64_t
 }
 
 void magnitude(Context& context, ConstMatrix spectrum, Matrix out) {
-  require(spectrum.rows == out.rows && spectrum.columns == 2 * out.columns, "magnitude: the output has half the columns");
+  require(spectrum.rows == out.rows && spectrum.columns == 2 * out.columns,
+          "magnitude: the output has half the columns");
   if (context.device().is_cuda()) return cuda::magnitude(spectrum, out);
   context.parallel_for(out.rows, grain(out), [&, rows = build_for(context, kMagnitudeRows)](auto begin, auto end) {
     rows(spectrum, out, begin, end);
@@ -173,6 +190,7 @@ void spectrum_from_polar(Context& context, ConstMatrix x, float most, Matrix out
 
 std::vector<float> window_envelope(const std::vector<float>& window, std::int64_t hop, std::int64_t first,
                                    std::int64_t count, std::int64_t frames) {
+  require(hop > 0 && count >= 0, "an envelope needs a positive hop and no negative count");
   const auto length = static_cast<std::int64_t>(window.size());
   std::vector<float> envelope(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {

@@ -24,10 +24,10 @@ namespace tessera {
 [[nodiscard]] std::vector<float> mel_filters(int sample_rate, std::int64_t n_fft, std::int64_t n_mels, double f_min,
                                              double f_max);
 
-/// out[t, b] = sqrt(re^2 + im^2); spectrum [frames, 2 bins], out [frames, bins].
+/// out[t, b] = sqrt(fma(re, re, im * im)); spectrum [frames, 2 bins], out [frames, bins].
 void magnitude(Context& context, ConstMatrix spectrum, Matrix out);
 
-/// out = ln(max(x, floor)); in place allowed.
+/// out = ln(max(x, floor)), NaN for NaN; in place allowed.
 void log_clamped(Context& context, ConstMatrix x, float floor, Matrix out);
 
 /// From log-magnitudes and phases to a spectrum: out[t, b] = m cos p, out[t, bins + b] = m sin p with
@@ -36,6 +36,7 @@ void spectrum_from_polar(Context& context, ConstMatrix x, float most, Matrix out
 
 /// Sums of squared window values that overlap-add puts under each of `count` samples from absolute sample `first`
 /// (0 = the first sample of frame 0), when `frames` frames (-1: not known yet, no end) are added at steps of `hop`.
+/// Throws ArgumentError when hop is not positive or count negative.
 [[nodiscard]] std::vector<float> window_envelope(const std::vector<float>& window, std::int64_t hop, std::int64_t first,
                                                  std::int64_t count, std::int64_t frames);
 

@@ -1,6 +1,10 @@
 #include "kernels/thread_pool.h"
 
 #include <algorithm>
+#include <string>
+#include <system_error>
+
+#include "kernels/error.h"
 
 namespace tessera {
 namespace {
@@ -17,10 +21,17 @@ inline void pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  } catch (const std::system_error& error) {
+    stop();
+    throw ResourceError("no_threads", "cannot start " + std::to_string(threads) + " threads: " + error.what());
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

@@ -16,6 +16,7 @@ namespace tessera {
 class ThreadPool {
  public:
   /// `threads` counts the caller: a pool of 1 starts none.
+  /// Throws ResourceError when they cannot be started.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -26,6 +27,7 @@ class ThreadPool {
 
  private:
   void work();
+  void stop();
   void open(std::int64_t count, std::int64_t grain, Context::RangeBody body);
   void close();
   void take_ranges();
