@@ -3,6 +3,7 @@
 // Launchers of the CUDA kernels, one an operation. Arguments are checked and pointers lie on the device.
 
 #include "kernels/activation.h"
+#include "kernels/attention_job.h"
 #include "kernels/conv.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/depthwise.h"
@@ -25,5 +26,7 @@ TESSERA_CUDA_TWIN void layer_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void rms_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void group_norm(const GroupNormJob& job);
 TESSERA_CUDA_TWIN void rotary(const RotaryJob& job);
+TESSERA_CUDA_TWIN void append(const AppendJob& job);
+TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
 
 }  // namespace tessera::cuda

@@ -1,0 +1,262 @@
+#include "kernels/attention.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "kernels/attention_job.h"
+#include "kernels/cuda/twins.h"
+#include "kernels/dispatch.h"
+#include "kernels/error.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/attention-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::HWY_NAMESPACE {
+
+// A block of queries of one head: rows [first, first + rows). Scores and weights of position j lie at column
+// j - base, base a multiple of 16.
+struct QueryBlock {
+  QueryBlock(const AttentionJob& job_, const AttentionPlan& plan, std::int64_t task, float* work)
+      : job(job_), step(plan.scores_step) {
+    head = task / plan.blocks;
+    key_value_head = job.key_value_head(head);
+    first = task % plan.blocks * AttentionPlan::kRows;
+    rows = std::min(AttentionPlan::kRows, job.queries.rows - first);
+    begin = job.begin(first);
+    end = job.end(first + rows - 1);
+    base = begin / 16 * 16;
+    scores = work;
+    queries = scores + AttentionPlan::kRows * step;
+    chains = queries + AttentionPlan::kRows * job.ring.padded();
+    totals = chains + AttentionPlan::kRows * job.ring.padded();
+    denominators = totals + AttentionPlan::kRows * job.ring.padded();
+  }
+  [[nodiscard]] float* score_at(std::int64_t r, std::int64_t position) const {
+    return scores + r * step + position - base;
+  }
+  [[nodiscard]] std::int64_t row_begin(std::int64_t r) const { return job.begin(first + r); }
+  [[nodiscard]] std::int64_t row_end(std::int64_t r) const { return job.end(first + r); }
+
+  const AttentionJob& job;
+  std::int64_t step;
+  std::int64_t head, key_value_head, first, rows, begin, end, base;
+  float *scores, *queries, *chains, *totals, *denominators;
+};
+
+static HWY_INLINE void score_block(const QueryBlock& b) {
+  const std::int64_t head_dim = b.job.ring.head_dim;
+  for (std::int64_t r = 0; r < b.rows; ++r) {
+    const float* row = b.job.queries.row(b.first + r) + b.head * head_dim;
+    std::memcpy(b.queries + r * head_dim, row, static_cast<std::size_t>(head_dim) * sizeof(float));
+  }
+  // Panels of one slice are neighbours in the ring.
+  for (std::int64_t at = b.base; at < b.end;) {
+    const std::int64_t stop = std::min((at / kSlice + 1) * kSlice, b.end);
+    const std::int64_t panels = (stop - at + 15) / 16;
+    score(b.queries, b.rows, head_dim, b.job.ring.key(b.key_value_head, at), panels, b.job.shape.scale,
+          b.score_at(0, at), b.step);
+    at = stop;
+  }
+}
+
+static HWY_INLINE float largest(const float* scores, std::int64_t count) {
+  Floats most = load(scores);
+  for (std::int64_t i = 16; i < count; i += 16) most = Lanes::max(most, load(scores + i));
+  alignas(64) float lanes[16];
+  store(most, lanes);
+  return *std::max_element(lanes, lanes + 16);
+}
+
+// Turns the scores of one query into weights exp(s - max); the result is their sum.
+static HWY_INLINE float weights_of_row(const QueryBlock& b, std::int64_t r) {
+  const std::int64_t begin = b.row_begin(r);
+  const std::int64_t end = b.row_end(r);
+  const std::int64_t from = begin / 16 * 16;
+  const std::int64_t to = (end + 15) / 16 * 16;
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+  std::fill(b.score_at(r, from), b.score_at(r, begin), kHidden);
+  std::fill(b.score_at(r, end), b.score_at(r, to), kHidden);
+  const Floats most = Lanes::set(largest(b.score_at(r, from), to - from));
+  float sum = 0.0F;
+  for (std::int64_t at = from; at < to;) {
+    const std::int64_t stop = std::min((at / kSlice + 1) * kSlice, to);
+    const bool first = at == from;
+    Floats chains = Lanes::set(0.0F);
+    for (; at < stop; at += 16) {
+      const Floats e = exp<Lanes>(Lanes::sub(load(b.score_at(r, at)), most));
+      store(e, b.score_at(r, at));
+      chains = Lanes::add(chains, e);
+    }
+    sum = first ? fold(chains) : sum + fold(chains);
+  }
+  return sum;
+}
+
+// One slice of positions for rows [r, r + count): what all of them see together in blocks, the rest row by row.
+static HWY_INLINE void weigh_slice(const QueryBlock& b, std::int64_t slice, std::int64_t r, std::int64_t count) {
+  const std::int64_t padded = b.job.ring.padded();
+  const std::int64_t slice_end = slice + kSlice;
+  float* chains = b.chains + r * padded;
+  std::fill_n(chains, count * padded, 0.0F);
+  const auto run = [&](std::int64_t row, std::int64_t rows, std::int64_t from, std::int64_t to) HWY_ATTR {
+    if (from >= to) return;
+    weigh(b.score_at(row, from), b.step, rows, to - from, b.job.ring.value(b.key_value_head, from), padded,
+          b.chains + row * padded);
+  };
+  const std::int64_t common = std::clamp(b.row_begin(r + count - 1), slice, slice_end);
+  const std::int64_t common_end = std::clamp(b.row_end(r), common, slice_end);
+  for (std::int64_t i = r; i < r + count; ++i) {
+    run(i, 1, std::max(slice, b.row_begin(i)), std::min(common, b.row_end(i)));
+  }
+  run(r, count, common, common_end);
+  for (std::int64_t i = r; i < r + count; ++i) {
+    run(i, 1, std::max(common_end, b.row_begin(i)), std::min(slice_end, b.row_end(i)));
+  }
+}
+
+// Adds the chains of one slice to the totals of the rows that see any of it.
+static HWY_INLINE void add_slice(const QueryBlock& b, std::int64_t slice, std::int64_t r) {
+  const std::int64_t padded = b.job.ring.padded();
+  if (b.row_begin(r) >= slice + kSlice || b.row_end(r) <= slice || b.row_begin(r) >= b.row_end(r)) return;
+  const bool first = b.row_begin(r) >= slice;
+  float* total = b.totals + r * padded;
+  const float* chain = b.chains + r * padded;
+  for (std::int64_t d = 0; d < padded; d += 16) {
+    store(first ? load(chain + d) : Lanes::add(load(total + d), load(chain + d)), total + d);
+  }
+}
+
+static HWY_INLINE void write_row(const QueryBlock& b, std::int64_t r) {
+  const std::int64_t head_dim = b.job.ring.head_dim;
+  float* out = b.job.out.row(b.first + r) + b.head * head_dim;
+  if (b.row_begin(r) >= b.row_end(r)) {
+    std::fill_n(out, head_dim, 0.0F);
+    return;
+  }
+  const Floats denominator = Lanes::set(b.denominators[r]);
+  map_row(b.totals + r * b.job.ring.padded(), head_dim, out,
+          [&](const Floats& x) HWY_ATTR { return Lanes::div(x, denominator); });
+}
+
+void attend_block(const AttentionJob& job, const AttentionPlan& plan, std::int64_t task, float* work) {
+  const QueryBlock b(job, plan, task, work);
+  if (b.begin < b.end) score_block(b);
+  for (std::int64_t r = 0; r < b.rows; ++r) {
+    if (b.row_begin(r) < b.row_end(r)) b.denominators[r] = weights_of_row(b, r);
+  }
+  for (std::int64_t slice = b.begin / kSlice * kSlice; slice < b.end; slice += kSlice) {
+    for (std::int64_t r = 0; r < b.rows; r += kQueryRows) {
+      weigh_slice(b, slice, r, std::min<std::int64_t>(kQueryRows, b.rows - r));
+    }
+    for (std::int64_t r = 0; r < b.rows; ++r) add_slice(b, slice, r);
+  }
+  for (std::int64_t r = 0; r < b.rows; ++r) write_row(b, r);
+}
+
+}  // namespace tessera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tessera {
+namespace {
+
+constexpr auto kAttendBlock = TESSERA_BUILDS(attend_block);
+
+void require(bool holds, const std::string& what) {
+  if (!holds) throw ArgumentError("attention: " + what);
+}
+
+KeyValueRing ring_of(const KeyValueCache& cache) {
+  return {cache.keys(), cache.values(), cache.head_dim(), cache.capacity()};
+}
+
+// The positions of one panel of 16 that `job` brings.
+void append_panel(const AppendJob& job, int heads, std::int64_t panel) {
+  const std::int64_t begin = std::max(panel * 16, job.first_position);
+  const std::int64_t end = std::min(panel * 16 + 16, job.first_position + job.keys.rows);
+  const std::int64_t head_dim = job.ring.head_dim;
+  for (int h = 0; h < heads; ++h) {
+    float* key = job.ring.key(h, begin);
+    for (std::int64_t d = 0; d < head_dim; ++d) {
+      const float* from = job.keys.row(begin - job.first_position) + h * head_dim + d;
+      for (std::int64_t i = 0; i < end - begin; ++i) key[d * 16 + i] = from[i * job.keys.row_step];
+    }
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float* from = job.values.row(i - job.first_position) + h * head_dim;
+      std::memcpy(job.ring.value(h, i), from, static_cast<std::size_t>(head_dim) * sizeof(float));
+    }
+  }
+}
+
+// 16-wide multiply-adds worth waking another thread for.
+constexpr std::int64_t kLeastParallelWork = 50000;
+
+void attend_on_cpu(Context& context, const AttentionJob& job) {
+  const AttentionPlan plan(job);
+  const std::int64_t fused = plan.visible * job.shape.heads * job.ring.padded() / 8;
+  const std::int64_t workers = fused < kLeastParallelWork ? 1 : std::min<std::int64_t>(context.threads(), plan.tasks);
+  const Tensor work = context.scratch({workers, plan.floats});
+  std::atomic<std::int64_t> next{0};
+  context.parallel_for(workers, 1, [&, block = build_for(context, kAttendBlock)](auto begin, auto end) {
+    for (std::int64_t w = begin; w < end; ++w) {
+      for (std::int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < plan.tasks;) {
+        block(job, plan, task, work.data() + w * plan.floats);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+KeyValueCache::KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity)
+    : heads_(heads), head_dim_(head_dim), capacity_((capacity + kSlice - 1) / kSlice * kSlice) {
+  require(heads > 0 && capacity > 0 && head_dim > 0 && head_dim <= kMostHeadDim,
+          "a cache has heads, positions, and 1 to " + std::to_string(kMostHeadDim) + " elements a head");
+  keys_ = context.allocate({heads, capacity_ / 16, head_dim, 16});
+  values_ = context.allocate({heads, capacity_, (head_dim + 15) / 16 * 16});
+}
+
+void KeyValueCache::append(Context& context, std::int64_t first_position, ConstMatrix keys, ConstMatrix values) {
+  const std::int64_t columns = static_cast<std::int64_t>(heads_) * head_dim_;
+  require(keys.columns == columns && values.columns == columns && keys.rows == values.rows,
+          "keys and values are [positions, heads * head_dim]");
+  require(first_position >= 0 && keys.rows <= capacity_, "more positions at once than the cache holds");
+  if (keys.rows == 0) return;
+  const AppendJob job{ring_of(*this), first_position, keys, values};
+  if (context.device().is_cuda()) return cuda::append(job);
+  const std::int64_t panel = first_position / 16;
+  const std::int64_t panels = (first_position + keys.rows + 15) / 16 - panel;
+  context.parallel_for(panels, row_grain(16 * columns), [&](auto begin, auto end) {
+    for (std::int64_t i = begin; i < end; ++i) append_panel(job, heads_, panel + i);
+  });
+}
+
+void attend(Context& context, const KeyValueCache& cache, const AttentionShape& shape, ConstMatrix queries,
+            std::int64_t first_query, std::int64_t first_key, std::int64_t end_key, Matrix out) {
+  require(shape.key_value_heads == cache.heads() && shape.head_dim == cache.head_dim(), "the cache has another shape");
+  require(shape.heads > 0 && shape.heads % shape.key_value_heads == 0,
+          "query heads are not a multiple of key/value heads");
+  require(queries.columns == static_cast<std::int64_t>(shape.heads) * shape.head_dim &&
+              out.columns == queries.columns && out.rows == queries.rows,
+          "queries and output are [positions, heads * head_dim]");
+  require(shape.left >= -1 && shape.right >= -1, "a reach is at least 0, or -1 for no limit");
+  require(first_query >= 0 && first_key >= 0 && first_key <= end_key, "positions run from 0, first_key to end_key");
+  if (queries.rows == 0) return;
+  const AttentionJob job{ring_of(cache), shape, queries, first_query, first_key, end_key, out};
+  require(end_key - job.begin(0) <= cache.capacity(), "position " + std::to_string(job.begin(0)) +
+                                                          " has left the cache, which holds " +
+                                                          std::to_string(cache.capacity()));
+  if (context.device().is_cuda()) return cuda::attend(job);
+  attend_on_cpu(context, job);
+}
+
+}  // namespace tessera
+#endif

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/arithmetic.h"
+#include "kernels/attention.h"
+
+namespace tessera {
+
+inline constexpr int kMostHeadDim = 1024;
+
+/// A ring of keys and values as KeyValueCache lays it out.
+struct KeyValueRing {
+  float* keys;
+  float* values;
+  std::int64_t head_dim;
+  std::int64_t capacity;
+
+  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t padded() const { return (head_dim + 15) / 16 * 16; }
+  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t slot(std::int64_t head, std::int64_t position) const {
+    return head * capacity + position % capacity;
+  }
+  /// Element 0 of a position's key; element d lies 16 d floats behind.
+  [[nodiscard]] TESSERA_HOST_DEVICE float* key(std::int64_t head, std::int64_t position) const {
+    return keys + slot(head, position) / 16 * 16 * head_dim + position % 16;
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE float* value(std::int64_t head, std::int64_t position) const {
+    return values + slot(head, position) * padded();
+  }
+};
+
+struct AppendJob {
+  KeyValueRing ring;
+  std::int64_t first_position;
+  ConstMatrix keys;
+  ConstMatrix values;
+};
+
+struct AttentionJob {
+  KeyValueRing ring;
+  AttentionShape shape;
+  ConstMatrix queries;
+  std::int64_t first_query;
+  std::int64_t first_key;
+  std::int64_t end_key;
+  Matrix out;
+
+  /// What query row r sees: positions [begin, end). Neither falls as r grows.
+  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t begin(std::int64_t r) const {
+    const std::int64_t oldest = first_query + r - shape.left;
+    return shape.left < 0 || oldest < first_key ? first_key : oldest;
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t end(std::int64_t r) const {
+    const std::int64_t beyond = first_query + r + shape.right + 1;
+    return shape.right < 0 || beyond > end_key ? end_key : beyond;
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t key_value_head(std::int64_t head) const {
+    return head / (shape.heads / shape.key_value_heads);
+  }
+};
+
+/// How a CPU cuts attention into tasks, and the work memory of each: a task is a block of neighbouring queries of one
+/// head, so that keys and values come from memory once a block.
+struct AttentionPlan {
+  static constexpr std::int64_t kRows = 24;
+
+  explicit AttentionPlan(const AttentionJob& job) : blocks((job.queries.rows + kRows - 1) / kRows) {
+    std::int64_t widest = 0;
+    for (std::int64_t first = 0; first < job.queries.rows; first += kRows) {
+      const std::int64_t last = std::min(first + kRows, job.queries.rows) - 1;
+      visible += std::max<std::int64_t>(job.end(last) - job.begin(first), 0) * (last + 1 - first);
+      widest = std::max(widest, job.end(last) - job.begin(first));
+    }
+    // An odd number of cache lines a row: the rows of a block then never share their cache sets.
+    scores_step = (((widest + 15) / 16 + 1) | 1) * 16;
+    tasks = blocks * job.shape.heads;
+    floats = kRows * (scores_step + 3 * job.ring.padded() + 16);
+  }
+
+  std::int64_t blocks;
+  std::int64_t tasks = 0;
+  std::int64_t visible = 0;  // pairs of query and key, a head
+  std::int64_t scores_step = 0;
+  std::int64_t floats = 0;  // work memory of one task
+};
+
+}  // namespace tessera
