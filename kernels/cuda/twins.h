@@ -28,5 +28,7 @@ TESSERA_CUDA_TWIN void group_norm(const GroupNormJob& job);
 TESSERA_CUDA_TWIN void rotary(const RotaryJob& job);
 TESSERA_CUDA_TWIN void append(const AppendJob& job);
 TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
+TESSERA_CUDA_TWIN void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out);
+TESSERA_CUDA_TWIN void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out);
 
 }  // namespace tessera::cuda

@@ -1,0 +1,65 @@
+#include "kernels/embedding.h"
+
+#include "kernels/cuda/twins.h"
+#include "kernels/dispatch.h"
+#include "kernels/error.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/embedding.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::HWY_NAMESPACE {
+
+void embedding_rows(ConstMatrix table, const std::int32_t* ids, Matrix out, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    map_row(table.row(ids[r]), out.columns, out.row(r), [](const Floats& x) HWY_ATTR { return x; });
+  }
+}
+
+void embedding_sum_rows(ConstMatrix table, const std::int32_t* ids, Matrix out, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    each_sixteen(table.row(ids[r]), out.columns, [&](const Floats& x, std::int64_t i, std::int64_t n) HWY_ATTR {
+      store_first(Lanes::add(load_first(out.row(r) + i, n), x), out.row(r) + i, n);
+    });
+  }
+}
+
+}  // namespace tessera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tessera {
+namespace {
+
+constexpr auto kEmbeddingRows = TESSERA_BUILDS(embedding_rows);
+constexpr auto kEmbeddingSumRows = TESSERA_BUILDS(embedding_sum_rows);
+
+void require_same_columns(ConstMatrix table, Matrix out) {
+  if (table.columns != out.columns) throw ArgumentError("embedding: table and output differ in columns");
+}
+
+}  // namespace
+
+void embedding(Context& context, ConstMatrix table, const std::int32_t* ids, Matrix out) {
+  require_same_columns(table, out);
+  if (context.device().is_cuda()) return cuda::embedding(table, ids, out);
+  const std::int64_t grain = row_grain(out.columns);
+  context.parallel_for(out.rows, grain, [&, rows = build_for(context, kEmbeddingRows)](auto begin, auto end) {
+    rows(table, ids, out, begin, end);
+  });
+}
+
+void embedding_sum(Context& context, ConstMatrix table, const std::int32_t* ids, Matrix out) {
+  require_same_columns(table, out);
+  if (context.device().is_cuda()) return cuda::embedding_sum(table, ids, out);
+  const std::int64_t grain = row_grain(out.columns);
+  context.parallel_for(out.rows, grain, [&, rows = build_for(context, kEmbeddingSumRows)](auto begin, auto end) {
+    rows(table, ids, out, begin, end);
+  });
+}
+
+}  // namespace tessera
+#endif

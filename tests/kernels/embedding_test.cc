@@ -1,0 +1,55 @@
+#include "kernels/embedding.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/error.h"
+#include "tests/kernels/harness.h"
+
+namespace tessera::harness {
+namespace {
+
+void check(std::int64_t entries, std::int64_t rows, std::int64_t columns, bool sum, Random& random) {
+  const auto table = random.floats(entries * columns);
+  const auto before = random.floats(rows * columns);
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < rows; ++i) ids.push_back(static_cast<std::int32_t>(random.integer(0, entries - 1)));
+  std::vector<float> expected;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const float x = table[ids[i / columns] * columns + i % columns];
+    expected.push_back(sum ? before[i] + x : x);
+  }
+  const std::string name = (sum ? "embedding_sum " : "embedding ") + to_string({entries, rows, columns});
+  expect_bits(name, expected, [&](Probe& p) {
+    const ConstMatrix t = p.input(table, entries, columns);
+    const std::int32_t* at = p.input(ids);
+    const Matrix out = sum ? p.in_place(before, rows, columns) : p.output(rows, columns, columns + 3);
+    const auto run = [=, &p] { sum ? embedding_sum(p.context(), t, at, out) : embedding(p.context(), t, at, out); };
+    return Prepared{run, out};
+  });
+}
+
+TEST(Embedding, EveryBackendFollowsTheRule) {
+  Random random(51);
+  for (int i = 0; i < 40; ++i) {
+    check(random.integer(1, 50), random.extent(90), random.extent(600), random.coin(), random);
+  }
+}
+
+TEST(Embedding, Speed) {
+  if (!benchmarking()) return;
+  Random random(52);
+  check(2048, 1500, 256, false, random);
+  check(2048, 1500, 256, true, random);
+}
+
+TEST(Embedding, RefusesShapesThatDisagree) {
+  Context context;
+  const Tensor table = context.allocate({4, 3});
+  const Tensor out = context.allocate({2, 4});
+  const std::int32_t ids[] = {0, 1};
+  EXPECT_THROW(embedding(context, table, ids, out), ArgumentError);
+  EXPECT_THROW(embedding_sum(context, table, ids, out), ArgumentError);
+}
+
+}  // namespace
+}  // namespace tessera::harness
