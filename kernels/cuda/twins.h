@@ -7,6 +7,7 @@
 #include "kernels/conv.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/depthwise.h"
+#include "kernels/elementwise_job.h"
 #include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
 #include "kernels/rotary_job.h"
@@ -30,5 +31,6 @@ TESSERA_CUDA_TWIN void append(const AppendJob& job);
 TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
 TESSERA_CUDA_TWIN void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out);
+TESSERA_CUDA_TWIN void elementwise(const ElementwiseJob& job);
 
 }  // namespace tessera::cuda
