@@ -32,5 +32,6 @@ TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
 TESSERA_CUDA_TWIN void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void elementwise(const ElementwiseJob& job);
+TESSERA_CUDA_TWIN void softmax(ConstMatrix input, Matrix out);
 
 }  // namespace tessera::cuda
