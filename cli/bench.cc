@@ -1,0 +1,137 @@
+#include "cli/bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/codes_record.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/help.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/usage_error.h"
+
+namespace tessera::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using nlohmann::ordered_json;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    if (line.rfind("model name", 0) == 0 || line.rfind("CPU part", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+constexpr const char* kCompiler =
+#if defined(__clang__)
+    "clang " __clang_version__;
+#else
+    "gcc " __VERSION__;
+#endif
+
+constexpr const char* kBuild =
+#if defined(NDEBUG)
+    "release";
+#else
+    "debug";
+#endif
+
+std::string value_text(const ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_number_float()) return value.dump();
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value.get<double>());
+  return text;
+}
+
+class Bench final : public Command {
+ public:
+  void declare(OptionList& list) override {
+    list.positional("WHAT", words_, "kernels or codec, then media files for codec to work on");
+    declare_common(list, common_);
+  }
+
+  int run() override {
+    check_common(common_);
+    if (words_.empty()) throw UsageError("say what to time: kernels or codec");
+    const std::vector<std::string> files(words_.begin() + 1, words_.end());
+    const bool kernels = words_.front() == "kernels";
+    if (!kernels && words_.front() != "codec") {
+      throw UsageError("\"" + words_.front() + "\" cannot be timed: kernels or codec");
+    }
+    if (kernels && !files.empty()) throw UsageError("bench kernels takes no files");
+    const BenchPrinter printer(common_.json);
+    printer.print_result(describe_machine(common_));
+    kernels ? bench_kernels(common_, printer) : bench_codec(common_, files, printer);
+    return kDone;
+  }
+
+ private:
+  CommonOptions common_;
+  std::vector<std::string> words_;
+};
+
+}  // namespace
+
+double best_seconds(const std::function<void()>& body, double budget) {
+  constexpr int kLeast = 3;
+  const auto start = Clock::now();
+  double best = 1e30;
+  for (int turn = 0; turn < kLeast || seconds_since(start) < budget; ++turn) {
+    check_interrupted();
+    const auto begin = Clock::now();
+    body();
+    best = std::min(best, seconds_since(begin));
+  }
+  return best;
+}
+
+void BenchPrinter::print_result(const ordered_json& fields) const {
+  if (json_) return print(line_of(fields));
+  std::string text = value_text(fields.begin().value());
+  text.resize(std::max<std::size_t>(text.size(), 28), ' ');
+  for (auto at = std::next(fields.begin()); at != fields.end(); ++at) {
+    text += "  " + at.key() + " " + value_text(at.value());
+  }
+  print(text + "\n");
+}
+
+ordered_json describe_machine(const CommonOptions& options) {
+  const auto context = make_context(options);
+  return {{"bench", "machine"},
+          {"cpu", cpu_name()},
+          {"cores", thread_count({})},
+          {"device", context->device().is_cuda() ? "cuda:" + std::to_string(context->device().index) : "cpu"},
+          {"isa", name_of(context->isa())},
+          {"threads", context->threads()},
+          {"math", options.math},
+          {"version", version_text()},
+          {"compiler", kCompiler},
+          {"build", kBuild}};
+}
+
+const CommandInfo kBench = {
+    "bench",
+    "kernels | codec [FILE...]",
+    "time kernels and codecs on this machine",
+    "Measures on this machine and prints the hardware and the settings with the figures. kernels: the peak of fused "
+    "multiply-adds, products of several shapes as a share of it, and products of one row as a share of the memory's "
+    "streaming speed, each on one thread and on all. codec: loading, encoding and decoding as multiples of real time, "
+    "and the wait for the first frame of a stream. Every figure is the best of several runs.",
+    "  tessera bench kernels\n"
+    "  tessera bench codec --json clip.flac\n",
+    false,
+    [] { return std::unique_ptr<Command>(std::make_unique<Bench>()); },
+};
+
+}  // namespace tessera::cli

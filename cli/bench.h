@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+
+namespace tessera::cli {
+
+/// The least of several timings, in seconds: what the machine can do when nothing disturbs it. Repeats for about
+/// `budget` seconds, three times at least.
+[[nodiscard]] double best_seconds(const std::function<void()>& body, double budget = 0.3);
+
+/// Takes results one by one: JSON lines, or aligned text.
+class BenchPrinter {
+ public:
+  explicit BenchPrinter(bool json) : json_(json) {}
+  /// `fields` begins with "bench": the name.
+  void print_result(const nlohmann::ordered_json& fields) const;
+
+ private:
+  bool json_;
+};
+
+/// CPU, cores, instruction set, threads, build.
+[[nodiscard]] nlohmann::ordered_json describe_machine(const CommonOptions& options);
+
+void bench_kernels(const CommonOptions& options, const BenchPrinter& printer);
+/// `files`: what to encode; a synthetic clip of 10 s when there are none.
+void bench_codec(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer);
+
+}  // namespace tessera::cli

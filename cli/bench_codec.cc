@@ -1,0 +1,114 @@
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/audio_source.h"
+#include "cli/bench.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+
+namespace tessera::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr double kSyntheticSeconds = 10;
+
+struct Clip {
+  std::string name;
+  std::vector<float> samples;
+};
+
+double rounded(double value) { return std::round(value * 1e4) / 1e4; }
+
+/// A gliding tone with overtones and a little noise: something of everything a codec meets.
+Clip synthetic_clip(int sample_rate) {
+  Clip clip{"synthetic", std::vector<float>(static_cast<std::size_t>(kSyntheticSeconds * sample_rate))};
+  std::uint32_t noise = 1;
+  double phase = 0;
+  for (std::size_t i = 0; i < clip.samples.size(); ++i) {
+    const double t = static_cast<double>(i) / sample_rate;
+    phase += 2 * M_PI * (150 + 50 * std::sin(t)) / sample_rate;
+    noise = noise * 1664525 + 1013904223;
+    const double hiss = static_cast<double>(noise >> 16) / 65536 - 0.5;
+    clip.samples[i] = static_cast<float>(0.2 * std::sin(phase) + 0.1 * std::sin(3 * phase) + 0.02 * hiss);
+  }
+  return clip;
+}
+
+Clip read_clip(Context& context, const std::string& path, int sample_rate) {
+  AudioSource source(context, path, sample_rate, {});
+  Clip clip{path, {}};
+  std::vector<float> block;
+  while (source.next(2, block)) clip.samples.insert(clip.samples.end(), block.begin(), block.end());
+  return clip;
+}
+
+/// Seconds from the first sample of a live stream until codes come out, the sound's own time left out: the work.
+double first_frame_work(const AudioCodec& codec, Context& context, const Clip& clip) {
+  const auto hop = static_cast<std::size_t>(codec.info().hop);
+  return best_seconds([&] {
+    const auto encoder = codec.encode_stream(context);
+    std::size_t at = 0;
+    while (at + hop <= clip.samples.size()) {
+      const Codes codes = encoder->push({clip.samples.data() + at, hop});
+      at += hop;
+      if (codes.frames() > 0) break;
+    }
+  });
+}
+
+void bench_stream(const AudioCodec& codec, Context& context, const Clip& clip, const BenchPrinter& printer) {
+  const AudioCodecInfo& info = codec.info();
+  const double wait = static_cast<double>(info.hop + info.encode_latency) / info.sample_rate;
+  printer.print_result({{"bench", "stream"},
+                        {"threads", context.threads()},
+                        {"streams", info.streams},
+                        {"first_frame_of_sound_s", rounded(wait)},
+                        {"first_frame_work_s", rounded(first_frame_work(codec, context, clip))}});
+}
+
+void bench_clip(const AudioCodec& codec, Context& context, const Clip& clip, const BenchPrinter& printer) {
+  const double seconds = static_cast<double>(clip.samples.size()) / codec.info().sample_rate;
+  Codes codes;
+  const double encoding = best_seconds([&] { codes = encode(codec, context, clip.samples); });
+  const double decoding = best_seconds([&] { (void)decode(codec, context, codes); });
+  for (const auto& [name, time] : {std::pair{"encode ", encoding}, std::pair{"decode ", decoding}}) {
+    printer.print_result({{"bench", name + clip.name},
+                          {"threads", context.threads()},
+                          {"clip_s", rounded(seconds)},
+                          {"s", rounded(time)},
+                          {"times_real_time", std::round(seconds / time * 10) / 10}});
+  }
+}
+
+}  // namespace
+
+void bench_codec(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer) {
+  const std::string path = model_path(options);
+  const auto start = std::chrono::steady_clock::now();
+  const Session session = open_session(options);
+  const double first = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double again = best_seconds([&] { (void)load_audio_codec(*session.context, path); }, 0);
+  const AudioCodecInfo& info = session.codec->info();
+  printer.print_result({{"bench", "load"},
+                        {"model", path},
+                        {"family", info.family},
+                        {"parameters", info.parameters},
+                        {"first_s", rounded(first)},
+                        {"again_s", rounded(again)}});
+  std::vector<Clip> clips;
+  for (const std::string& file : files) clips.push_back(read_clip(*session.context, file, info.sample_rate));
+  if (clips.empty()) clips.push_back(synthetic_clip(info.sample_rate));
+  const int most = thread_count(options);
+  std::set<int> counts = {most};
+  for (int threads = 1; threads < most; threads *= 2) counts.insert(threads);
+  for (const int threads : counts) {
+    const auto context = make_context(options, threads);
+    for (const Clip& clip : clips) bench_clip(*session.codec, *context, clip, printer);
+    bench_stream(*session.codec, *context, clips.front(), printer);
+  }
+}
+
+}  // namespace tessera::cli

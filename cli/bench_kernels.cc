@@ -1,0 +1,143 @@
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "cli/bench.h"
+#include "cli/fma_peak.h"
+#include "cli/session.h"
+#include "kernels/product.h"
+
+namespace tessera::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::int64_t kStreamFloats = std::int64_t{1} << 26;  // 256 MiB: beyond every cache
+
+double rounded(double value) { return std::round(value * 100) / 100; }
+
+std::vector<float> random_floats(std::int64_t count) {
+  std::minstd_rand generator(1);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = static_cast<float>(generator() % 2048) / 1024.0F - 1.0F;
+  return values;
+}
+
+/// GFLOP/s of fused multiply-adds on every thread at once.
+double measure_peak(Context& context) {
+  constexpr std::int64_t kSteps = 1'000'000;
+  const int threads = context.threads();
+  std::atomic<std::int64_t> operations{0};
+  const double seconds = best_seconds([&] {
+    operations = 0;
+    context.parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) operations += spend_fma(context.isa(), kSteps);
+    });
+  });
+  return static_cast<double>(operations) / seconds / 1e9;
+}
+
+/// GB/s of reading memory in order on every thread at once.
+double measure_stream(Context& context, const std::vector<float>& memory) {
+  volatile float keep = 0;
+  const auto count = static_cast<std::int64_t>(memory.size());
+  const double seconds = best_seconds([&] {
+    context.parallel_for(count, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+      keep = read_through(memory.data() + begin, end - begin);
+    });
+  });
+  return static_cast<double>(count) * sizeof(float) / seconds / 1e9;
+}
+
+struct Shape3 {
+  std::int64_t rows, inputs, outputs;
+  [[nodiscard]] std::string text() const {
+    return std::to_string(rows) + "x" + std::to_string(inputs) + "x" + std::to_string(outputs);
+  }
+  [[nodiscard]] double operations() const { return 2.0 * static_cast<double>(rows * inputs * outputs); }
+};
+
+/// One product with its operands on the context's device.
+class Trial {
+ public:
+  Trial(Context& context, const Shape3& shape, DType storage)
+      : context_(context),
+        weights_(pack(context, shape, storage)),
+        x_(context.allocate({shape.rows, shape.inputs})),
+        out_(context.allocate({shape.rows, shape.outputs})) {
+    const std::vector<float> values = random_floats(shape.rows * shape.inputs);
+    context.upload(values.data(), x_.bytes(), values.size() * sizeof(float));
+  }
+
+  [[nodiscard]] double seconds() {
+    return best_seconds([this] {
+      product(context_, x_.matrix(), weights_, {}, out_);
+      float first = 0;  // waits for a device that works on its own time
+      context_.download(out_.bytes(), &first, sizeof first);
+    });
+  }
+
+ private:
+  static PackedWeights pack(Context& context, const Shape3& shape, DType storage) {
+    const std::vector<float> values = random_floats(shape.inputs * shape.outputs);
+    return pack_weights(context, {values.data(), shape.outputs, shape.inputs}, storage);
+  }
+
+  Context& context_;
+  PackedWeights weights_;
+  Tensor x_;
+  Tensor out_;
+};
+
+void bench_products(Context& context, double peak, const BenchPrinter& printer) {
+  constexpr Shape3 shapes[] = {{256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024}, {2048, 768, 3072},
+                               {2048, 448, 64}, {2048, 64, 32},  {512, 256, 2048},   {16, 1024, 1024}};
+  for (const Shape3& shape : shapes) {
+    const double rate = shape.operations() / Trial(context, shape, DType::f32).seconds() / 1e9;
+    ordered_json line = {
+        {"bench", "product " + shape.text()}, {"threads", context.threads()}, {"gflops", rounded(rate)}};
+    if (peak > 0) line["percent_of_peak"] = rounded(100 * rate / peak);
+    printer.print_result(line);
+  }
+}
+
+/// One row reads every weight once: the memory's speed is the limit.
+void bench_rows(Context& context, double stream, const BenchPrinter& printer) {
+  const Shape3 shape{1, 4096, 8192};
+  for (const DType storage : {DType::f32, DType::bf16}) {
+    const double bytes = static_cast<double>(shape.inputs * shape.outputs) * static_cast<double>(size_of(storage));
+    const double rate = bytes / Trial(context, shape, storage).seconds() / 1e9;
+    ordered_json line = {{"bench", "row " + shape.text() + " " + name_of(storage)},
+                         {"threads", context.threads()},
+                         {"gb_per_s", rounded(rate)}};
+    if (stream > 0) line["percent_of_stream"] = rounded(100 * rate / stream);
+    printer.print_result(line);
+  }
+}
+
+void bench_threads(const CommonOptions& options, int threads, const BenchPrinter& printer) {
+  const auto context = make_context(options, threads);
+  double peak = 0;
+  double stream = 0;
+  if (!context->device().is_cuda()) {
+    peak = measure_peak(*context);
+    printer.print_result({{"bench", "fma peak"}, {"threads", threads}, {"gflops", rounded(peak)}});
+    stream = measure_stream(*context, std::vector<float>(kStreamFloats, 1.0F));
+    printer.print_result({{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", rounded(stream)}});
+  }
+  bench_products(*context, peak, printer);
+  bench_rows(*context, stream, printer);
+}
+
+}  // namespace
+
+void bench_kernels(const CommonOptions& options, const BenchPrinter& printer) {
+  bench_threads(options, 1, printer);
+  const int threads = thread_count(options);
+  const auto context = make_context(options, 1);
+  if (threads > 1 && !context->device().is_cuda()) bench_threads(options, threads, printer);
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "codec/codec.h"
+
+namespace tessera::cli {
+
+/// One line of what `tokenize` writes: the codes of an input, a part of them (--stream), or why there are none.
+struct CodesRecord {
+  std::string input;
+  std::string status;  ///< "ok" or "error"; empty for a part of a stream
+  std::string kind = "audio";
+  std::string codec;  ///< family; empty when a line does not say, as every figure below is 0
+  std::string math = "exact";
+  int sample_rate = 0;
+  int channels = 0;
+  double frame_rate = 0;
+  std::int64_t frames = 0;
+  int levels = 0;
+  std::optional<std::int64_t> first_frame;  ///< of a part
+  Codes codes;                              ///< with `samples`, -1 when not said
+  bool has_codes = false;
+  std::string warning;
+  std::string error;
+  std::string reason;
+};
+
+/// What every record made with `codec` says.
+[[nodiscard]] CodesRecord describe_codec(const AudioCodecInfo& codec, int levels);
+
+/// The keys in the documented order; `quality` (null: absent) goes before the codes.
+[[nodiscard]] nlohmann::ordered_json to_json(const CodesRecord& record, const nlohmann::ordered_json& quality);
+[[nodiscard]] nlohmann::ordered_json part_json(const std::string& input, std::int64_t first_frame, const Codes& codes);
+[[nodiscard]] nlohmann::ordered_json error_json(const std::string& input, const std::string& error,
+                                                const std::string& reason);
+/// Compact, one line with its end; bytes that are not UTF-8 become U+FFFD.
+[[nodiscard]] std::string line_of(const nlohmann::ordered_json& json);
+
+/// Reads a line that anybody may have written. `where` ("codes.jsonl, line 3") begins every message.
+/// Throws InputError("bad_codes").
+[[nodiscard]] CodesRecord parse_record(const std::string& line, const std::string& where);
+
+/// Throws InputError("bad_codes") that begins with `where`.
+[[noreturn]] void bad_codes(const std::string& where, const std::string& what);
+
+}  // namespace tessera::cli

@@ -1,0 +1,314 @@
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/codes_file.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/inputs.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/usage_error.h"
+#include "codec/checkpoint/checkpoint.h"
+#include "kernels/error.h"
+
+namespace tessera::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+enum class Content { checkpoint, codes, media };
+
+std::string first_bytes(const std::string& path) {
+  std::string head(16, '\0');
+  std::ifstream(path, std::ios::binary).read(head.data(), static_cast<std::streamsize>(head.size()));
+  return head;
+}
+
+bool holds_codes(const std::string& path) {
+  const SafetensorsFile file(path);
+  const auto format = file.metadata().find("format");
+  return format != file.metadata().end() && format->second == "tessera.codes";
+}
+
+Content content_of(const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return Content::checkpoint;
+  const std::string head = first_bytes(path);
+  const bool safetensors = head.compare(8, 2, "{\"") == 0;
+  if (safetensors) return holds_codes(path) ? Content::codes : Content::checkpoint;
+  return head[0] == '{' || head.compare(0, 6, "\x93NUMPY") == 0 ? Content::codes : Content::media;
+}
+
+double kilobits(const AudioCodecInfo& info, int levels) {
+  double bits = 0;
+  for (int level = 0; level < levels; ++level) {
+    bits += std::log2(info.codebook_sizes[static_cast<std::size_t>(level)]);
+  }
+  return std::round(bits * info.frame_rate()) / 1000;
+}
+
+ordered_json bit_rates(const AudioCodecInfo& info) {
+  ordered_json table = ordered_json::array();
+  for (int levels = 1; levels <= info.levels; ++levels) {
+    table.push_back({{"levels", levels}, {"kbps", kilobits(info, levels)}});
+  }
+  return table;
+}
+
+ordered_json checkpoint_json(const std::string& path, const AudioCodecInfo& info) {
+  return {{"input", path},
+          {"status", "ok"},
+          {"kind", "checkpoint"},
+          {"family", info.family},
+          {"parameters", info.parameters},
+          {"sample_rate", info.sample_rate},
+          {"channels", info.channels},
+          {"hop", info.hop},
+          {"frame_rate", info.frame_rate()},
+          {"levels", info.levels},
+          {"codebook_sizes", info.codebook_sizes},
+          {"bit_rates", bit_rates(info)},
+          {"streams", info.streams},
+          {"encode_latency_samples", info.encode_latency},
+          {"decode_latency_samples", info.decode_latency},
+          {"segmenting", info.segmenting}};
+}
+
+ordered_json media_json(const std::string& path, const media::AudioInfo& info) {
+  ordered_json tags = ordered_json::object();
+  for (const auto& [key, value] : info.tags) tags[key] = value;
+  return {{"input", path},
+          {"status", "ok"},
+          {"kind", "media"},
+          {"container", info.container},
+          {"codec", info.codec},
+          {"sample_rate", info.sample_rate},
+          {"channels", info.channels},
+          {"samples", info.samples >= 0 ? ordered_json(info.samples) : ordered_json(nullptr)},
+          {"seconds", info.seconds >= 0 ? ordered_json(info.seconds) : ordered_json(nullptr)},
+          {"stream", info.stream},
+          {"streams", info.streams},
+          {"tags", tags}};
+}
+
+/// What a codes file holds in all.
+struct CodesSummary {
+  std::int64_t ok = 0;
+  std::int64_t errors = 0;
+  std::int64_t frames = 0;
+  double seconds = 0;
+  std::string codec;
+  int sample_rate = 0;
+  double frame_rate = 0;
+  int levels = 0;
+
+  void add(const CodesRecord& record) {
+    if (record.status == "error") ++errors;
+    if (record.status == "error" || record.first_frame) return;
+    ++ok;
+    frames += record.has_codes ? record.codes.frames() : record.frames;
+    if (record.sample_rate > 0 && record.codes.samples > 0) {
+      seconds += static_cast<double>(record.codes.samples) / record.sample_rate;
+    }
+    if (ok > 1) return;
+    codec = record.codec;
+    sample_rate = record.sample_rate;
+    frame_rate = record.frame_rate;
+    levels = record.levels > 0 ? record.levels : static_cast<int>(record.codes.rows.size());
+  }
+};
+
+ordered_json codes_json(const std::string& path, const CodesSummary& summary) {
+  return {{"input", path},
+          {"status", "ok"},
+          {"kind", "codes"},
+          {"codec", summary.codec},
+          {"sample_rate", summary.sample_rate},
+          {"frame_rate", summary.frame_rate},
+          {"levels", summary.levels},
+          {"inputs", summary.ok},
+          {"errors", summary.errors},
+          {"frames", summary.frames},
+          {"seconds", summary.seconds}};
+}
+
+std::string plain(const ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "unknown";
+  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string bit_rate_text(const ordered_json& table) {
+  std::string text;
+  for (const ordered_json& row : table) {
+    text += "\n    " + plain(row.at("levels")) + (row.at("levels") == 1 ? " level\t" : " levels\t") +
+            plain(row.at("kbps")) + " kbit/s";
+  }
+  return text;
+}
+
+/// One "key: value" a line, for people.
+std::string text_of(const ordered_json& object) {
+  std::string text = plain(object.at("input")) + "\n";
+  for (const auto& [key, value] : object.items()) {
+    if (key == "input" || key == "status") continue;
+    std::string name = key;
+    for (char& c : name) c = c == '_' ? ' ' : c;
+    text += "  " + name + ": " + (key == "bit_rates" ? bit_rate_text(value) : plain(value)) + "\n";
+  }
+  return text;
+}
+
+class Inspect final : public Command {
+ public:
+  void declare(OptionList& list) override;
+  int run() override;
+
+ private:
+  void check() const;
+  void describe(const std::string& path);
+  void describe_guarded(const std::string& path);
+  [[nodiscard]] ordered_json describe_codes(const std::string& path);
+  [[nodiscard]] ordered_json describe_checkpoint(const std::string& path) const;
+  void write_report();
+  void bad(const std::string& path, const std::string& message, const std::string& reason);
+
+  CommonOptions common_;
+  std::vector<std::string> paths_;
+  std::string report_;
+  double start_ = 0;
+  std::optional<double> duration_;
+  bool any_bad_ = false;
+};
+
+void Inspect::declare(OptionList& list) {
+  list.positional("PATH", paths_, "checkpoints, media files, codes files");
+  list.path("--report", "DIR", report_, "encode and decode media files; draw and play what was lost in DIR/index.html")
+      .kind = ValueKind::folder;
+  list.number("--start", "SECONDS", start_, 0, 1e9, "of --report: skip the beginning");
+  list.number("--duration", "SECONDS", duration_, 1e-9, 1e9, "of --report: take at most so much");
+  declare_common(list, common_);
+}
+
+void Inspect::check() const {
+  check_common(common_);
+  if (!report_.empty() && paths_.empty()) throw UsageError("--report needs media files to draw");
+}
+
+ordered_json Inspect::describe_checkpoint(const std::string& path) const {
+  const auto context = make_context(common_);
+  return checkpoint_json(path, load_audio_codec(*context, path)->info());
+}
+
+ordered_json Inspect::describe_codes(const std::string& path) {
+  const auto reader = open_codes(path);
+  CodesSummary summary;
+  CodesRecord record;
+  for (bool more = true; more;) {
+    check_interrupted();
+    try {
+      more = reader->next(record);
+      if (more) summary.add(record);
+    } catch (const InputError& error) {
+      if (error.reason() != "bad_codes") throw;
+      bad(path, error.what(), error.reason());
+    }
+  }
+  return codes_json(path, summary);
+}
+
+void Inspect::describe(const std::string& path) {
+  ordered_json result;
+  switch (content_of(path)) {
+    case Content::checkpoint:
+      result = describe_checkpoint(path);
+      break;
+    case Content::codes:
+      result = describe_codes(path);
+      break;
+    case Content::media:
+      result = media_json(path, media::probe_audio(path));
+      break;
+  }
+  print(common_.json ? line_of(result) : text_of(result));
+}
+
+void Inspect::bad(const std::string& path, const std::string& message, const std::string& reason) {
+  any_bad_ = true;
+  complain(message);
+  if (common_.json) print(line_of(error_json(path, message, reason)));
+}
+
+void Inspect::describe_guarded(const std::string& path) {
+  try {
+    describe(path);
+  } catch (const InputError& error) {
+    check_interrupted();
+    bad(path, error.what(), error.reason());
+  } catch (const CheckpointError& error) {
+    // A checkpoint that is looked at, not worked with, is an input like any other, unless it is the only one.
+    if (paths_.size() <= 1) throw;
+    bad(path, error.what(), error.reason());
+  }
+}
+
+void Inspect::write_report() {
+  const std::string index = fs::path(report_) / "index.html";
+  refuse_existing(index, common_.overwrite);
+  const Session session = open_session(common_);
+  CommonOptions cpu = common_;
+  cpu.device = "cpu";
+  const auto meter = make_context(cpu);
+  make_folder(report_);
+  Report report(*session.codec, *session.context, *meter, report_);
+  SourceOptions options;
+  options.read.start = start_;
+  options.read.duration = duration_;
+  for (const std::string& path : paths_) {
+    try {
+      report.add(path, options);
+    } catch (const InputError& error) {
+      check_interrupted();
+      bad(path, error.what(), error.reason());
+    }
+  }
+  report.finish(model_path(common_));
+  if (!common_.quiet) say("tessera: the report is " + index + "\n");
+}
+
+int Inspect::run() {
+  check();
+  if (!report_.empty()) {
+    write_report();
+    return any_bad_ ? kBadInput : kDone;
+  }
+  if (paths_.empty()) paths_ = {model_path(common_)};
+  for (const std::string& path : paths_) describe_guarded(path);
+  return any_bad_ ? kBadInput : kDone;
+}
+
+}  // namespace
+
+const CommandInfo kInspect = {
+    "inspect",
+    "[PATH...]",
+    "what a checkpoint, a media file or a codes file is",
+    "Describes each PATH, by its content; without one, the checkpoint that --model names. A checkpoint's bit rates are "
+    "listed by the number of levels. --report DIR encodes and decodes media files and writes DIR/index.html: log-mel "
+    "spectrograms of the original, the reconstruction and their difference, both sounds, figures of quality, and how "
+    "much of each codebook is used.",
+    "  tessera inspect\n"
+    "  tessera inspect --json clip.flac codes.jsonl\n"
+    "  tessera inspect --report report/ clip.flac\n",
+    false,
+    [] { return std::unique_ptr<Command>(std::make_unique<Inspect>()); },
+};
+
+}  // namespace tessera::cli

@@ -1,0 +1,91 @@
+#include "cli/quality.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace tessera::cli {
+namespace {
+
+constexpr std::int64_t kBlockFrames = 256;
+
+nlohmann::ordered_json figure(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::round(value * 1e4) / 1e4;
+}
+
+double decibels(double signal, double noise) { return 10 * std::log10(signal / noise); }
+
+void append(std::vector<float>& to, std::span<const float> samples) {
+  to.insert(to.end(), samples.begin(), samples.end());
+}
+
+}  // namespace
+
+nlohmann::ordered_json to_json(const Quality& quality) {
+  return {{"mel_distance", figure(quality.mel_distance)},
+          {"si_sdr_db", figure(quality.si_sdr_db)},
+          {"snr_db", figure(quality.snr_db)}};
+}
+
+void QualityMeter::original(std::span<const float> samples) {
+  append(x_, samples);
+  compare();
+}
+
+void QualityMeter::reconstruction(std::span<const float> samples) {
+  append(y_, samples);
+  compare();
+}
+
+void QualityMeter::add_sums(std::size_t count) {
+  for (std::size_t i = summed_; i < count; ++i) {
+    const double x = x_[i];
+    const double y = y_[i];
+    sx_ += x;
+    sy_ += y;
+    sxx_ += x * x;
+    sxy_ += x * y;
+    syy_ += y * y;
+    sdd_ += (x - y) * (x - y);
+  }
+  count_ += static_cast<double>(count - summed_);
+  summed_ = count;
+}
+
+void QualityMeter::add_mel(std::int64_t frames) {
+  const std::vector<float> original = mel_.of(x_.data(), frames);
+  const std::vector<float> copy = mel_.of(y_.data(), frames);
+  for (std::size_t i = 0; i < original.size(); ++i) mel_sum_ += std::abs(double{original[i]} - copy[i]);
+  mel_count_ += static_cast<std::int64_t>(original.size());
+  const auto used = static_cast<std::ptrdiff_t>(frames * LogMel::kHop);
+  x_.erase(x_.begin(), x_.begin() + used);
+  y_.erase(y_.begin(), y_.begin() + used);
+  summed_ -= static_cast<std::size_t>(used);
+}
+
+void QualityMeter::compare() {
+  add_sums(std::min(x_.size(), y_.size()));
+  const auto most = [&] { return (static_cast<std::int64_t>(summed_) - LogMel::kWindow) / LogMel::kHop + 1; };
+  while (static_cast<std::int64_t>(summed_) >= LogMel::kWindow) add_mel(std::min(most(), kBlockFrames));
+}
+
+Quality QualityMeter::finish() {
+  constexpr auto overlap = static_cast<std::size_t>(LogMel::kWindow - LogMel::kHop);
+  const bool rest = mel_count_ == 0 ? summed_ > 0 : summed_ > overlap;
+  if (rest) {
+    x_.resize(summed_);
+    y_.resize(summed_);
+    x_.resize(LogMel::kWindow);
+    y_.resize(LogMel::kWindow);
+    summed_ = LogMel::kWindow;
+    add_mel(1);
+  }
+  const double xx = sxx_ - sx_ * sx_ / count_;
+  const double xy = sxy_ - sx_ * sy_ / count_;
+  const double yy = syy_ - sy_ * sy_ / count_;
+  const double target = xy * xy / xx;
+  return {mel_sum_ / static_cast<double>(mel_count_), decibels(sxx_, sdd_), decibels(target, yy - target)};
+}
+
+}  // namespace tessera::cli

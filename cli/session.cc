@@ -1,0 +1,124 @@
+#include "cli/session.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/usage_error.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/error.h"
+
+namespace tessera::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path program_folder() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored).parent_path();
+}
+
+bool has_cuda() { return cuda::device_memory != nullptr; }
+
+std::optional<int> cuda_index(const std::string& name) {
+  if (name == "cuda") return 0;
+  if (name.rfind("cuda:", 0) != 0) return std::nullopt;
+  const std::string digits = name.substr(5);
+  const bool fits = !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == digits.npos;
+  return fits ? std::optional(std::stoi(digits)) : std::nullopt;
+}
+
+void check_device(const std::string& name) {
+  if (name == "auto" || name == "cpu" || cuda_index(name)) return;
+  throw UsageError("--device: \"" + name + "\" is none of auto, cpu, cuda, cuda:N");
+}
+
+ContextOptions context_options(const CommonOptions& options, int threads) {
+  ContextOptions result;
+  result.threads = threads > 0 ? threads : options.threads;
+  if (!options.isa.empty()) result.isa = isa_from_name(options.isa);
+  if (const auto index = cuda_index(options.device)) result.device = {Device::Kind::cuda, *index};
+  return result;
+}
+
+/// --device auto: the first GPU when there is one.
+std::unique_ptr<Context> try_cuda(ContextOptions options) {
+  options.device = {Device::Kind::cuda, 0};
+  try {
+    return std::make_unique<Context>(options);
+  } catch (const ResourceError&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+std::string embedded_model_path() {
+  const fs::path folder = program_folder();
+  for (const char* place : {"../samples/model/audio_codec", "../share/tessera/model/audio_codec"}) {
+    const fs::path path = (folder / place).lexically_normal();
+    std::error_code ignored;
+    if (fs::exists(path / "config.json", ignored)) return path;
+  }
+  return {};
+}
+
+std::string model_path(const CommonOptions& options) {
+  if (!options.model.empty()) return options.model;
+  const char* named = std::getenv("TESSERA_MODEL");
+  if (named != nullptr && *named != '\0') return named;
+  std::string embedded = embedded_model_path();
+  if (embedded.empty()) {
+    throw CheckpointError("the embedded model is missing: name a checkpoint with --model or TESSERA_MODEL");
+  }
+  return embedded;
+}
+
+void check_common(const CommonOptions& options) {
+  check_device(options.device);
+  if (options.math == "fast") throw UsageError("--math fast is not available for this codec yet: use --math exact");
+  if (options.isa.empty()) return;
+  try {
+    const Isa isa = isa_from_name(options.isa);
+    const auto supported = supported_isas();
+    if (std::find(supported.begin(), supported.end(), isa) != supported.end()) return;
+  } catch (const ArgumentError& error) {
+    throw UsageError(std::string("--isa: ") + error.what());
+  }
+  throw UsageError("--isa: this CPU cannot run " + options.isa);
+}
+
+int thread_count(const CommonOptions& options) {
+  if (options.threads > 0) return options.threads;
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
+}
+
+std::unique_ptr<Context> make_context(const CommonOptions& options, int threads) {
+  const ContextOptions wanted = context_options(options, threads);
+  std::unique_ptr<Context> context;
+  if (options.device == "auto" && has_cuda()) context = try_cuda(wanted);
+  if (!context) context = std::make_unique<Context>(wanted);
+  context->set_interrupt(&interrupted());
+  return context;
+}
+
+Session open_session(const CommonOptions& options, int threads) {
+  const std::string path = model_path(options);
+  Session session;
+  session.context = make_context(options, threads);
+  session.codec = load_audio_codec(*session.context, path);
+  const AudioCodecInfo& info = session.codec->info();
+  if (options.verbose) {
+    say("tessera: " + path + ": " + info.family + ", " + std::to_string(info.levels) + " levels, " +
+        name_of(session.context->isa()) + ", " + std::to_string(session.context->threads()) + " threads\n");
+  }
+  return session;
+}
+
+}  // namespace tessera::cli

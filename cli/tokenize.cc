@@ -1,0 +1,333 @@
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/audio_source.h"
+#include "cli/codes_file.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/inputs.h"
+#include "cli/ordered_work.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/quality.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/usage_error.h"
+#include "kernels/error.h"
+
+namespace tessera::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr double kBlockSeconds = 2;
+
+/// An input's record and its quality (null: not asked for).
+struct Outcome {
+  CodesRecord record;
+  ordered_json quality;
+};
+
+void append(Codes& to, const Codes& more) {
+  to.rows.resize(std::max(to.rows.size(), more.rows.size()));
+  for (std::size_t level = 0; level < more.rows.size(); ++level) {
+    to.rows[level].insert(to.rows[level].end(), more.rows[level].begin(), more.rows[level].end());
+  }
+}
+
+/// What one worker computes with. Figures of quality are the CPU's wherever the codec runs.
+struct Worker {
+  Context* codec;
+  Context* meter;
+  std::unique_ptr<Context> own;
+};
+
+class Tokenize final : public Command {
+ public:
+  void declare(OptionList& list) override;
+  int run() override;
+
+ private:
+  using PartSink = std::function<void(const Codes&)>;
+
+  void check() const;
+  [[nodiscard]] std::string extension() const { return format_ == "npy" ? ".npy" : ".safetensors"; }
+  void plan_outputs();
+  [[nodiscard]] SourceOptions source_options() const;
+  [[nodiscard]] std::size_t worker_count() const;
+  void make_workers();
+
+  [[nodiscard]] Outcome outcome_of(const Input& input, const Worker& worker, const PartSink& part) const;
+  [[nodiscard]] Outcome encode_input(const Input& input, const Worker& worker, const PartSink& part) const;
+  void encode_file(const std::string& path, const Worker& worker, const PartSink& part, Outcome& outcome) const;
+
+  void write_all();
+  void write_stream();
+  void write(std::size_t item, Outcome& outcome);
+  void write_array(std::size_t item, Outcome& outcome);
+  void report(const CodesRecord& record);
+
+  CommonOptions common_;
+  InputOptions input_options_;
+  std::string format_ = "jsonl";
+  std::string pcm_;
+  int rate_ = 0;
+  double start_ = 0;
+  std::optional<double> duration_;
+  int levels_ = 0;
+  int batch_ = 0;
+  bool stream_ = false;
+  bool quality_ = false;
+  bool allow_truncated_ = false;
+
+  std::vector<Input> inputs_;
+  std::vector<std::string> array_files_;  // one an input, for npy and safetensors
+  Session session_;
+  std::unique_ptr<Context> meter_;
+  std::vector<Worker> workers_;
+  std::unique_ptr<LineOutput> lines_;
+  std::unique_ptr<Progress> progress_;
+  bool any_bad_ = false;
+};
+
+void Tokenize::declare(OptionList& list) {
+  list.positional("INPUT", input_options_.paths, "media files; - is standard input");
+  list.choice(
+      "--format", format_, {"jsonl", "npy", "safetensors"},
+      "jsonl: a line an input; npy, safetensors: a file an input in the folder -o, or the file -o of one input");
+  list.flag("--stream", stream_, "print codes as frames complete, then a line with the totals");
+  list.choice("--pcm", pcm_, {"s16", "f32"}, "inputs are raw mono PCM, little-endian; needs --rate");
+  list.integer("--rate", "HZ", rate_, 0, 10'000'000, "sample rate of --pcm").default_text.clear();
+  list.number("--start", "SECONDS", start_, 0, 1e9, "skip the beginning");
+  list.number("--duration", "SECONDS", duration_, 1e-9, 1e9, "read at most so much");
+  list.integer("--levels", "N", levels_, 0, 1024, "only the first N levels").default_text = "every level";
+  list.integer("--batch", "N", batch_, 0, 4096, "inputs in work at once; the codes are the same").default_text =
+      "one a thread";
+  list.flag("--quality", quality_, "decode again and add mel_distance, si_sdr_db and snr_db");
+  list.flag("--allow-truncated", allow_truncated_, "take files shorter than their header says, with a warning");
+  list.flag("-r,--recursive", input_options_.recursive, "take the media files in folders");
+  list.paths("--input-list", "FILE", input_options_.lists,
+             "read more inputs from FILE, one a line; - is standard input");
+  declare_common(list, common_);
+}
+
+void Tokenize::check() const {
+  check_common(common_);
+  if (input_options_.paths.empty() && input_options_.lists.empty()) throw UsageError("an INPUT is missing");
+  if (!pcm_.empty() && rate_ == 0) throw UsageError("--pcm needs --rate HZ");
+  if (pcm_.empty() && rate_ != 0) throw UsageError("--rate is for raw PCM: add --pcm s16 or --pcm f32");
+  if (format_ == "jsonl" && is_folder_path(common_.output)) {
+    throw UsageError("-o " + common_.output + " is a folder; jsonl is one file");
+  }
+  if (format_ == "jsonl") return;
+  if (common_.output.empty() || common_.output == "-") throw UsageError("--format " + format_ + " needs -o FOLDER");
+  if (stream_) throw UsageError("--stream prints lines: it does not go with --format " + format_);
+}
+
+void Tokenize::plan_outputs() {
+  if (format_ == "jsonl") return refuse_existing(common_.output, common_.overwrite);
+  if (!is_folder_path(common_.output) && inputs_.size() == 1) {
+    array_files_ = {common_.output};
+  } else {
+    OutputNames names(common_.output, extension());
+    for (const Input& input : inputs_) array_files_.push_back(names.name_for(input.path));
+  }
+  for (const std::string& file : array_files_) refuse_existing(file, common_.overwrite);
+  if (array_files_.front() != common_.output) make_folder(common_.output);
+}
+
+SourceOptions Tokenize::source_options() const {
+  SourceOptions options;
+  options.read.start = start_;
+  options.read.duration = duration_;
+  options.read.allow_truncated = allow_truncated_;
+  if (pcm_.empty()) return options;
+  const auto sample = pcm_ == "s16" ? media::RawFormat::Sample::s16 : media::RawFormat::Sample::f32;
+  options.raw = media::RawFormat{.sample = sample, .sample_rate = rate_, .channels = 1};
+  return options;
+}
+
+/// Standard input is read on the main thread alone, where Ctrl-C can wake it.
+std::size_t Tokenize::worker_count() const {
+  const bool piped = std::any_of(inputs_.begin(), inputs_.end(), [](const Input& input) { return input.path == "-"; });
+  if (stream_ || piped) return 1;
+  const int threads = thread_count(common_);
+  const int most = batch_ > 0 ? std::min(batch_, threads) : threads;
+  return std::clamp<std::size_t>(inputs_.size(), 1, static_cast<std::size_t>(most));
+}
+
+void Tokenize::make_workers() {
+  const std::size_t count = worker_count();
+  const bool on_cpu = !session_.context->device().is_cuda();
+  if (quality_ && !on_cpu) {
+    CommonOptions cpu = common_;
+    cpu.device = "cpu";
+    meter_ = make_context(cpu);
+  }
+  const int threads = std::max(1, thread_count(common_) / static_cast<int>(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    Worker worker{session_.context.get(), meter_.get(), nullptr};
+    if (count > 1) worker.own = make_context(common_, threads);
+    if (count > 1) worker.codec = worker.own.get();
+    if (on_cpu) worker.meter = worker.codec;
+    workers_.push_back(std::move(worker));
+  }
+}
+
+void Tokenize::encode_file(const std::string& path, const Worker& worker, const PartSink& part,
+                           Outcome& outcome) const {
+  const AudioCodec& codec = *session_.codec;
+  const AudioCodecInfo& info = codec.info();
+  AudioSource source(*worker.codec, path, info.sample_rate, source_options());
+  const auto encoder = codec.encode_stream(*worker.codec, levels_);
+  std::unique_ptr<Reconstruction> check;
+  if (quality_) check = std::make_unique<Reconstruction>(codec, *worker.codec, *worker.meter);
+  Codes& codes = outcome.record.codes;
+  const auto take = [&](const Codes& more) {
+    if (more.frames() == 0) return;
+    part(more);
+    if (check) check->codes(more);
+    outcome.record.frames += more.frames();
+    if (!stream_) append(codes, more);
+  };
+  std::vector<float> samples;
+  while (source.next(stream_ ? 1 / info.frame_rate() : kBlockSeconds, samples)) {
+    check_interrupted();
+    if (check) check->original(samples);
+    take(encoder->push(samples));
+  }
+  const Codes last = encoder->finish();
+  take(last);
+  codes.samples = last.samples;
+  outcome.record.warning = source.warning();
+  if (check) outcome.quality = to_json(check->finish());
+}
+
+Outcome Tokenize::encode_input(const Input& input, const Worker& worker, const PartSink& part) const {
+  if (!input.error.empty()) throw InputError(input.reason, input.error);
+  const AudioCodecInfo& info = session_.codec->info();
+  Outcome outcome{describe_codec(info, levels_ > 0 ? levels_ : info.levels), nullptr};
+  outcome.record.input = input.path;
+  encode_file(input.path, worker, part, outcome);
+  outcome.record.has_codes = !stream_;
+  return outcome;
+}
+
+/// What is wrong with one input is its result; what is wrong with the machine ends the run.
+Outcome Tokenize::outcome_of(const Input& input, const Worker& worker, const PartSink& part) const {
+  Outcome bad;
+  bad.record.input = input.path;
+  bad.record.status = "error";
+  try {
+    return encode_input(input, worker, part);
+  } catch (const InputError& error) {
+    bad.record.error = error.what();
+    bad.record.reason = error.reason();
+  } catch (const ArgumentError& error) {
+    bad.record.error = input.path + ": " + error.what();
+    bad.record.reason = error.reason();
+  }
+  check_interrupted();
+  return bad;
+}
+
+void Tokenize::report(const CodesRecord& record) {
+  const bool bad = record.status == "error";
+  any_bad_ = any_bad_ || bad;
+  const std::string message = bad ? record.error : record.warning;
+  if (message.empty() || (!bad && common_.quiet)) return;
+  progress_->clear();
+  complain(bad ? message : "warning: " + record.input + ": " + message);
+}
+
+void Tokenize::write_array(std::size_t item, Outcome& outcome) {
+  CodesRecord& record = outcome.record;
+  if (record.status == "ok") {
+    try {
+      write_file(array_files_[item], format_ == "npy" ? npy_bytes(record) : safetensors_bytes(record));
+    } catch (const InputError& error) {
+      record.status = "error";
+      record.error = error.what();
+      record.reason = error.reason();
+    }
+  }
+  if (!common_.json) return;
+  record.has_codes = false;
+  ordered_json line =
+      record.status == "ok" ? to_json(record, outcome.quality) : error_json(record.input, record.error, record.reason);
+  if (record.status == "ok") line["output"] = array_files_[item];
+  print(line_of(line));
+}
+
+void Tokenize::write(std::size_t item, Outcome& outcome) {
+  CodesRecord& record = outcome.record;
+  if (!array_files_.empty()) {
+    write_array(item, outcome);
+  } else {
+    const bool ok = record.status == "ok";
+    lines_->write(
+        line_of(ok ? to_json(record, outcome.quality) : error_json(record.input, record.error, record.reason)));
+  }
+  report(record);
+  const bool timed = record.sample_rate > 0;
+  progress_->add(timed ? static_cast<double>(record.codes.samples) / record.sample_rate : 0);
+}
+
+void Tokenize::write_stream() {
+  for (std::size_t item = 0; item < inputs_.size(); ++item) {
+    std::int64_t frame = 0;
+    const auto part = [&](const Codes& codes) {
+      lines_->write(line_of(part_json(inputs_[item].path, frame, codes)));
+      frame += codes.frames();
+    };
+    Outcome outcome = outcome_of(inputs_[item], workers_.front(), part);
+    write(item, outcome);
+  }
+}
+
+void Tokenize::write_all() {
+  const auto make = [&](std::size_t item, std::size_t worker) {
+    return outcome_of(inputs_[item], workers_[worker], [](const Codes&) {});
+  };
+  const auto take = [&](std::size_t item, Outcome outcome) { write(item, outcome); };
+  OrderedWork<Outcome>(inputs_.size(), workers_.size(), make, take).run();
+}
+
+int Tokenize::run() {
+  check();
+  inputs_ = expand_inputs(input_options_);
+  if (inputs_.empty()) throw UsageError("the list of inputs is empty");
+  plan_outputs();
+  session_ = open_session(common_);
+  const AudioCodecInfo& info = session_.codec->info();
+  if (levels_ > info.levels) {
+    throw UsageError("--levels " + std::to_string(levels_) + ": this checkpoint has " + std::to_string(info.levels));
+  }
+  make_workers();
+  lines_ = std::make_unique<LineOutput>(array_files_.empty() ? common_.output : "");
+  progress_ = std::make_unique<Progress>(common_, inputs_.size());
+  stream_ ? write_stream() : write_all();
+  lines_->finish();
+  return any_bad_ ? kBadInput : kDone;
+}
+
+}  // namespace
+
+const CommandInfo kTokenize = {
+    "tokenize",
+    "INPUT...",
+    "media files to codes",
+    "Prints the codes of every INPUT as one JSON object a line, in the order of the inputs. A bad input becomes a line "
+    "with its error, the others are done, and the exit code is 65. The codes depend on the input, the checkpoint and "
+    "the options that choose what is encoded, never on threads, batch, machine or --stream.",
+    "  tessera tokenize clip.flac > codes.jsonl\n"
+    "  tessera tokenize -r speech/ -o codes.jsonl\n"
+    "  tessera tokenize --format npy -r speech/ -o codes/\n"
+    "  arecord -f S16_LE -r 16000 | tessera tokenize --stream -\n",
+    false,
+    [] { return std::unique_ptr<Command>(std::make_unique<Tokenize>()); },
+};
+
+}  // namespace tessera::cli
