@@ -52,9 +52,16 @@ std::string position(std::string_view text, std::size_t byte) {
   return "line " + std::to_string(line) + ", column " + std::to_string(byte - line_start);
 }
 
+[[noreturn]] void refuse_malformed(std::string_view text, std::size_t byte, const std::string& name) {
+  throw CheckpointError(name + ": malformed JSON at " + position(text, byte));
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& name, int max_depth) {
+  // The parser takes a NUL for the end and would not look at what follows.
+  const std::size_t nul = text.find('\0');
+  if (nul != text.npos) refuse_malformed(text, nul + 1, name);
   Watch watch(name, max_depth);
   const auto callback = [&watch](int depth, json::parse_event_t event, const json& value) {
     watch.event(depth, event, value);
@@ -63,7 +70,7 @@ json parse_json(std::string_view text, const std::string& name, int max_depth) {
   try {
     return json::parse(text, callback);
   } catch (const json::parse_error& error) {
-    throw CheckpointError(name + ": malformed JSON at " + position(text, error.byte));
+    refuse_malformed(text, error.byte, name);
   } catch (const json::exception&) {
     throw CheckpointError(name + ": a number in the JSON is out of range");
   }

@@ -112,6 +112,7 @@ TEST(Config, RefusesMalformedText) {
   EXPECT_EQ(refusal_of_text("{\n \"a\": 1,\n}"), "config.json: malformed JSON at line 3, column 1");
   EXPECT_EQ(refusal_of_text("{\"a\": NaN}"), "config.json: malformed JSON at line 1, column 7");
   EXPECT_EQ(refusal_of_text("{} x"), "config.json: malformed JSON at line 1, column 4");
+  EXPECT_EQ(refusal_of_text({"{}\n\0{}", 6}), "config.json: malformed JSON at line 2, column 1");
   EXPECT_EQ(refusal_of_text("{\"a\": 1e999}"), "config.json: a number in the JSON is out of range");
   EXPECT_EQ(refusal_of_text("[1]"), "config.json: must be an object, is an array of 1");
   EXPECT_EQ(refusal_of_text("{\"a\": {\"b\": 1, \"b\": 2}}"), "config.json: key \"b\" appears twice in one object");

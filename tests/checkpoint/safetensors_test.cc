@@ -113,6 +113,7 @@ TEST(Safetensors, RefusesAHeaderThatIsNoObject) {
 TEST(Safetensors, RefusesMalformedJson) {
   EXPECT_EQ(refusal(safetensors("{\"a\":")), "x: header: malformed JSON at line 1, column 6");
   EXPECT_EQ(refusal(safetensors("{} {}")), "x: header: malformed JSON at line 1, column 4");
+  EXPECT_EQ(refusal(safetensors({"{}\0 more", 8})), "x: header: malformed JSON at line 1, column 3");
   EXPECT_EQ(refusal(safetensors("{\"\xFF\":1}")), "x: header: malformed JSON at line 1, column 3");
   EXPECT_EQ(refusal(safetensors("{\"a\":1e999}")), "x: header: a number in the JSON is out of range");
 }
@@ -234,8 +235,10 @@ TEST(SafetensorsFile, MapsAFileThatMoves) {
   const TemporaryFolder folder;
   SafetensorsFile first(folder.write("a.safetensors", counting_file("a", 3)));
   const std::byte* const data = first.tensors().at("a").data;
-  const SafetensorsFile second = std::move(first);
+  SafetensorsFile second = std::move(first);
   EXPECT_EQ(second.tensors().at("a").data, data);
+  first = std::move(second);
+  EXPECT_EQ(first.tensors().at("a").data, data);
   EXPECT_EQ(std::memcmp(data, bytes_of<float>({0, 1, 2}).data(), 12), 0);
 }
 
