@@ -49,15 +49,41 @@ static void finish(const ProductJob& job, const ProductTile& tile, const float* 
   });
 }
 
+// A point function in the middle needs a pass of its own over the tile, which is still in cache; unless it is the only
+// thing between the sum and the output, the sums are kept apart until then.
+template <class T>
+static void one_slice(const ProductJob& job, const ProductTile& tile, const T* panels, float* staged) {
+  const Epilogue& e = job.epilogue;
+  const std::int64_t column = tile.first_panel * 16;
+  const auto from = [&](const float* p) { return p == nullptr ? nullptr : p + column; };
+  const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(tile.first_row) + column;
+  const Matrix out = job.out.slice(tile.first_row, tile.rows)
+                         .columns_from(column, std::min(job.weights->outputs - column, tile.panels * 16));
+  const FinishSums sink{from(e.bias), from(e.scale), residual, e.residual.row_step, out.data, out.row_step, out.columns};
+  const SliceRows rows(job.x, tile, 0, job.weights->inputs, staged);
+  multiply_slice(rows.data(), rows.step(), tile.rows, job.weights->inputs, panels, job.weights->inputs * 16, tile.panels,
+                 sink);
+  if (e.activation == Activation::none) return;
+  with_activation(e.activation, [&](auto function) HWY_ATTR {
+    for (std::int64_t r = 0; r < out.rows; ++r) map_row(out.row(r), out.columns, out.row(r), function);
+  });
+}
+
 template <class T>
 static void product_tile_of(const ProductJob& job, const ProductTile& tile) {
-  HWY_ALIGN float sums[kTileRows * kTilePanels * 16];
-  const std::int64_t sums_step = tile.panels * 16;
+  HWY_ALIGN float staged[kTileRows * kSlice];
   const std::int64_t inputs = job.weights->inputs;
   const T* panels = reinterpret_cast<const T*>(job.weights->panels.bytes()) + tile.first_panel * inputs * 16;
+  const Epilogue& e = job.epilogue;
+  const bool linear = e.activation == Activation::none || (e.scale == nullptr && e.residual.data == nullptr);
+  if (inputs <= kSlice && linear) return one_slice(job, tile, panels, staged);
+  HWY_ALIGN float sums[kTileRows * kTilePanels * 16];
+  const std::int64_t sums_step = tile.panels * 16;
   for (std::int64_t k = 0; k < inputs || k == 0; k += kSlice) {
     const std::int64_t depth = std::min<std::int64_t>(inputs - k, kSlice);
-    multiply_slice(job.x, tile, k, depth, panels + k * 16, inputs * 16, sums, sums_step);
+    const SliceRows rows(job.x, tile, k, depth, staged);
+    multiply_slice(rows.data(), rows.step(), tile.rows, depth, panels + k * 16, inputs * 16, tile.panels,
+                   AddToSums{sums, sums_step, k == 0});
   }
   finish(job, tile, sums, sums_step);
 }
@@ -83,13 +109,22 @@ void require(bool holds, const char* what) {
   if (!holds) throw ArgumentError(std::string("product: ") + what);
 }
 
+// Sixteen rows side by side: reads run along the rows, writes are contiguous.
 template <class T, class Convert>
 void fill_panels(ConstMatrix weight, T* panels, const Convert& convert) {
-  for (std::int64_t n = 0; n < weight.rows; ++n) {
-    T* panel = panels + n / 16 * weight.columns * 16 + n % 16;
-    const float* row = weight.row(n);
-    for (std::int64_t k = 0; k < weight.columns; ++k) panel[k * 16] = convert(row[k]);
+  for (std::int64_t first = 0; first < weight.rows; first += 16) {
+    const std::int64_t rows = std::min<std::int64_t>(16, weight.rows - first);
+    for (std::int64_t k = 0; k < weight.columns; ++k, panels += 16) {
+      for (std::int64_t n = 0; n < rows; ++n) panels[n] = convert(weight.row(first + n)[k]);
+    }
   }
+}
+
+void fill_panels(ConstMatrix weight, DType storage, std::byte* panels) {
+  if (storage == DType::f32) return fill_panels(weight, reinterpret_cast<float*>(panels), [](float x) { return x; });
+  auto* narrow = reinterpret_cast<std::uint16_t*>(panels);
+  if (storage == DType::f16) return fill_panels(weight, narrow, [](float x) { return f16_from_float(x); });
+  fill_panels(weight, narrow, [](float x) { return bf16_from_float(x); });
 }
 
 }  // namespace
@@ -99,15 +134,13 @@ PackedWeights pack_weights(Context& context, ConstMatrix weight, DType storage) 
   PackedWeights packed;
   packed.inputs = weight.columns;
   packed.outputs = weight.rows;
-  const std::int64_t elements = packed.panel_count() * weight.columns * 16;
-  std::vector<std::byte> host(static_cast<std::size_t>(elements) * size_of(storage));
-  if (storage == DType::f32) {
-    fill_panels(weight, reinterpret_cast<float*>(host.data()), [](float x) { return x; });
-  } else {
-    const auto convert = storage == DType::f16 ? f16_from_float : bf16_from_float;
-    fill_panels(weight, reinterpret_cast<std::uint16_t*>(host.data()), convert);
-  }
   packed.panels = context.allocate({packed.panel_count(), weight.columns, 16}, storage);
+  if (!context.device().is_cuda()) {
+    fill_panels(weight, storage, packed.panels.bytes());
+    return packed;
+  }
+  std::vector<std::byte> host(static_cast<std::size_t>(packed.panels.size()) * size_of(storage));
+  fill_panels(weight, storage, host.data());
   context.upload(host.data(), packed.panels.bytes(), host.size());
   return packed;
 }
