@@ -52,7 +52,8 @@ ordered_json metadata_of(const CodesRecord& record) {
   bare.codes.rows.clear();
   bare.has_codes = false;
   ordered_json metadata = {{"format", "tessera.codes"}};
-  for (const auto& [key, value] : to_json(bare, nullptr).items()) {
+  const ordered_json fields = to_json(bare, nullptr);
+  for (const auto& [key, value] : fields.items()) {
     metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
   }
   return metadata;

@@ -22,6 +22,7 @@ struct Rows {
 
   Rows() = default;
   Rows(ConstMatrix m) : data(m.data), count(m.rows), step(m.row_step), run_length(m.columns) {}  // NOLINT
+  Rows(Matrix m) : Rows(ConstMatrix(m)) {}                                                       // NOLINT
   [[nodiscard]] std::int64_t inputs() const noexcept { return runs * run_length; }
 };
 
