@@ -50,6 +50,7 @@ Survey survey(Source& source, const Magic& magic) {
     const OggCheck ogg = check_ogg(source);
     result.suits_sndfile = ogg.streams == 1;  // libsndfile would read only the first
     result.missing = ogg.missing;
+    if (!ogg.missing.empty() && !ogg.holds_sound) fail(source.name(), "truncated_media", ogg.missing);
   } else {
     result.missing = missing_bytes(source);
   }

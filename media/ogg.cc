@@ -105,6 +105,7 @@ class Checker {
     if (found == Found::junk && !all_ended()) corrupt("no Ogg page where one must begin");
     OggCheck check;
     check.streams = streams_;
+    check.holds_sound = holds_sound_;
     if (found == Found::cut)
       check.missing = "truncated Ogg page" + place();
     else if (!all_ended())
@@ -125,6 +126,7 @@ class Checker {
     ++stream.next_page;
     stream.ended = (page[kFlags] & kEnds) != 0;
     const auto granule = static_cast<std::int64_t>(little_endian(page.data() + kGranule, 8));
+    holds_sound_ |= granule > 0;
     if (granule != kNoGranule && stream.granule_rate > 0) {
       seconds_ = static_cast<double>(granule) / stream.granule_rate;
     }
@@ -145,6 +147,7 @@ class Checker {
   Source& source_;
   std::map<std::uint32_t, Logical> logical_;  // by serial number
   int streams_ = 0;
+  bool holds_sound_ = false;
   double seconds_ = -1;          // where the pages read so far end
   std::int64_t page_begin_ = 0;  // of the page being read
 };

@@ -9,8 +9,9 @@ namespace tessera::media {
 
 /// What the pages of an Ogg file say, which libsndfile does not look at.
 struct OggCheck {
-  int streams = 0;      ///< logical streams: beside or after one another
-  std::string missing;  ///< "truncated …" when the last page is cut or no page ends the stream, else empty
+  int streams = 0;           ///< logical streams: beside or after one another
+  bool holds_sound = false;  ///< a whole page comes after those of the headers
+  std::string missing;       ///< "truncated …" when the last page is cut or no page ends the stream, else empty
 };
 
 /// Reads every page. Throws InputError("corrupt_media") for a damaged or missing one.

@@ -143,7 +143,8 @@ class SndfileDecoder final : public Decoder {
   /// libsndfile goes on behind a damaged FLAC frame with whatever it has: what comes to nothing was cut.
   void judge_fault(std::int64_t got) {
     std::vector<float> next(static_cast<std::size_t>(info_.channels));
-    if (position_ >= info_.samples || sf_readf_float(file_.get(), next.data(), 1) > 0) {
+    const bool more = source_->position() < source_->size() || sf_readf_float(file_.get(), next.data(), 1) > 0;
+    if (more || (info_.samples >= 0 && position_ >= info_.samples)) {
       fail(name(), "corrupt_media",
            "damaged " + info_.codec + " data near " + seconds_text(position_ - got, info_.sample_rate));
     }
