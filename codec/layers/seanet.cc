@@ -23,6 +23,25 @@ std::int64_t power(std::int64_t base, int exponent) {
   return result;
 }
 
+// Activations of about this many floats stay in the second-level cache from one layer to the next.
+constexpr std::int64_t kPieceFloats = std::int64_t{96} << 10;
+
+// Runs `part` over x in pieces of `frames` and joins what they return; layers carry their state from piece to piece,
+// so that the cut changes no bit.
+template <class Part>
+Tensor in_pieces(Context& context, ConstMatrix x, std::int64_t frames, std::int64_t out_rows, std::int64_t out_columns,
+                 const Part& part) {
+  if (x.rows <= frames) return part(x);
+  Tensor joined = context.scratch({out_rows, out_columns});
+  std::int64_t row = 0;
+  for (std::int64_t at = 0; at < x.rows; at += frames) {
+    const Tensor piece = part(x.slice(at, std::min(frames, x.rows - at)));
+    copy_frames(context, piece, joined.matrix().slice(row, piece.dim(0)));
+    row += piece.dim(0);
+  }
+  return joined;
+}
+
 }  // namespace
 
 std::int64_t SeanetShape::hop() const {
@@ -60,7 +79,7 @@ Tensor ResidualUnit::forward(Context& context, State& state, ConstMatrix x) cons
 }
 
 SeanetEncoder::SeanetEncoder(Context& context, Checkpoint& checkpoint, const std::string& prefix, const SeanetShape& s)
-    : units_per_stage_(s.residual_layers) {
+    : units_per_stage_(static_cast<std::size_t>(s.residual_layers)) {
   int index = 0;
   std::int64_t channels = s.filters;
   const auto conv = [&](const ConvLayer::Options& options) {
@@ -85,21 +104,35 @@ SeanetEncoder::State SeanetEncoder::start(Context& context) const {
   return state;
 }
 
-Tensor SeanetEncoder::forward(Context& context, State& state, ConstMatrix samples) const {
-  Tensor x = convs_.front().forward(context, state.convs.front(), samples);
-  std::size_t unit = 0;
-  for (std::size_t i = 1; i < convs_.size(); ++i) {
-    const bool last = i + 1 == convs_.size();
-    for (int j = 0; j < units_per_stage_ && !last; ++j, ++unit) {
-      x = units_[unit].forward(context, state.units[unit], x);
-    }
-    x = convs_[i].forward(context, state.convs[i], x);
+// Stage i: its residual units, then its strided convolution; the first also makes channels of the samples.
+Tensor SeanetEncoder::stage(Context& context, State& state, std::size_t i, ConstMatrix input) const {
+  Tensor x;
+  if (i == 0) {
+    x = convs_.front().forward(context, state.convs.front(), input);
+    input = x;
   }
-  return x;
+  for (std::size_t unit = i * units_per_stage_; unit < (i + 1) * units_per_stage_; ++unit) {
+    x = units_[unit].forward(context, state.units[unit], input);
+    input = x;
+  }
+  return convs_[i + 1].forward(context, state.convs[i + 1], input);
+}
+
+Tensor SeanetEncoder::forward(Context& context, State& state, ConstMatrix samples) const {
+  Tensor x;
+  ConstMatrix input = samples;
+  for (std::size_t i = 0; i + 2 < convs_.size(); ++i) {
+    const ConvShape& down = convs_[i + 1].shape();
+    const std::int64_t frames = std::max<std::int64_t>(1, kPieceFloats / down.in_channels / down.stride) * down.stride;
+    x = in_pieces(context, input, frames, input.rows / down.stride, down.out_channels,
+                  [&](ConstMatrix piece) { return stage(context, state, i, piece); });
+    input = x;
+  }
+  return convs_.back().forward(context, state.convs.back(), input);
 }
 
 SeanetDecoder::SeanetDecoder(Context& context, Checkpoint& checkpoint, const std::string& prefix, const SeanetShape& s)
-    : units_per_stage_(s.residual_layers),
+    : units_per_stage_(static_cast<std::size_t>(s.residual_layers)),
       first_(context, checkpoint, layer(prefix, 0) + ".conv",
              causal(s, s.width, s.filters << s.ratios.size(), s.kernel)),
       last_(context, checkpoint,
@@ -125,14 +158,26 @@ SeanetDecoder::State SeanetDecoder::start(Context& context) const {
   return state;
 }
 
+// Stage i: its transposed convolution, then its residual units; the last also makes samples of the channels.
+Tensor SeanetDecoder::stage(Context& context, State& state, std::size_t i, ConstMatrix input) const {
+  Tensor x = upsamplers_[i].forward(context, state.upsamplers[i], input);
+  for (std::size_t unit = i * units_per_stage_; unit < (i + 1) * units_per_stage_; ++unit) {
+    x = units_[unit].forward(context, state.units[unit], x);
+  }
+  return i + 1 == upsamplers_.size() ? last_.forward(context, state.last, x) : std::move(x);
+}
+
 Tensor SeanetDecoder::forward(Context& context, State& state, ConstMatrix latent) const {
   Tensor x = first_.forward(context, state.first, latent);
-  std::size_t unit = 0;
   for (std::size_t i = 0; i < upsamplers_.size(); ++i) {
-    x = upsamplers_[i].forward(context, state.upsamplers[i], x);
-    for (int j = 0; j < units_per_stage_; ++j, ++unit) x = units_[unit].forward(context, state.units[unit], x);
+    const ConvShape& up = upsamplers_[i].shape();
+    const bool last = i + 1 == upsamplers_.size();
+    const std::int64_t columns = last ? last_.shape().out_channels : up.out_channels;
+    const std::int64_t frames = std::max<std::int64_t>(1, kPieceFloats / (up.out_channels * up.stride));
+    x = in_pieces(context, x, frames, x.dim(0) * up.stride, columns,
+                  [&](ConstMatrix piece) { return stage(context, state, i, piece); });
   }
-  return last_.forward(context, state.last, x);
+  return x;
 }
 
 }  // namespace tessera

@@ -57,7 +57,9 @@ class SeanetEncoder {
   [[nodiscard]] Tensor forward(Context& context, State& state, ConstMatrix samples) const;
 
  private:
-  int units_per_stage_;
+  [[nodiscard]] Tensor stage(Context& context, State& state, std::size_t i, ConstMatrix input) const;
+
+  std::size_t units_per_stage_;
   std::vector<ConvLayer> convs_;      // first, one a ratio, last
   std::vector<ResidualUnit> units_;   // before each strided convolution
 };
@@ -76,7 +78,9 @@ class SeanetDecoder {
   [[nodiscard]] Tensor forward(Context& context, State& state, ConstMatrix latent) const;
 
  private:
-  int units_per_stage_;
+  [[nodiscard]] Tensor stage(Context& context, State& state, std::size_t i, ConstMatrix input) const;
+
+  std::size_t units_per_stage_;
   ConvLayer first_;
   std::vector<ConvTransposeLayer> upsamplers_;
   std::vector<ResidualUnit> units_;
