@@ -38,7 +38,7 @@ struct ConvPart {
 struct PackedConv {
   ConvShape shape;
   std::vector<ConvPart> parts;  ///< one, or one a group (and phase); empty when depthwise
-  Tensor depthwise;             ///< [phases, taps, channels] when every channel is its own group
+  Tensor depthwise;             ///< [phases, taps, channels] in f32 when every channel is its own group
   Tensor bias;                  ///< [outputs of one row]; empty without
 };
 

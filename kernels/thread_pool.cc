@@ -72,7 +72,9 @@ void ThreadPool::close() {
     const std::lock_guard lock(mutex_);
     open_ = false;
   }
-  while (active_.load(std::memory_order_acquire) != 0) pause();
+  for (int spin = 0; active_.load(std::memory_order_acquire) != 0; ++spin) {
+    spin < kSpins ? pause() : std::this_thread::yield();
+  }
 }
 
 void ThreadPool::take_ranges() {
