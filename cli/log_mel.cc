@@ -29,7 +29,7 @@ std::vector<float> LogMel::of(const float* samples, std::int64_t frames) const {
   const Matrix out(mel.data(), frames, kBands);
   product(context_, ConstMatrix(samples, frames, kWindow, kHop), transform_, {}, spectrum);
   magnitude(context_, spectrum, magnitudes);
-  product(context_, magnitudes.matrix(), filters_, {}, out);
+  product(context_, ConstMatrix(magnitudes), filters_, {}, out);
   log_clamped(context_, out, kFloor, out);
   return mel;
 }

@@ -25,8 +25,10 @@ std::string number_text(double value) {
 }
 
 std::string range_text(const Option& option) {
+  const bool positive = option.least > 0 && option.least < 1e-6;
+  if (positive) return "more than 0";
   const bool open = option.most >= INT_MAX;
-  return open ? number_text(option.least) + " or more" : number_text(option.least) + " to " + number_text(option.most);
+  return number_text(option.least) + (open ? " or more" : " to " + number_text(option.most));
 }
 
 /// Reads the whole text or fails; "nan" and "inf" are no numbers here.
@@ -42,7 +44,7 @@ std::string check_range(const Option& option, const std::string& text) {
   const bool whole = std::holds_alternative<int*>(option.target);
   const bool fits = value && *value >= option.least && *value <= option.most;
   if (fits && (!whole || *value == std::floor(*value))) return {};
-  return "\"" + text + "\" is not " + (whole ? "a whole number" : "a number") + " of " + range_text(option);
+  return "\"" + text + "\" is not " + (whole ? "a whole number, " : "a number, ") + range_text(option);
 }
 
 std::string check_choice(const Option& option, const std::string& text) {

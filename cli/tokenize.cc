@@ -321,7 +321,10 @@ const CommandInfo kTokenize = {
     "media files to codes",
     "Prints the codes of every INPUT as one JSON object a line, in the order of the inputs. A bad input becomes a line "
     "with its error, the others are done, and the exit code is 65. The codes depend on the input, the checkpoint and "
-    "the options that choose what is encoded, never on threads, batch, machine or --stream.",
+    "the options that choose what is encoded, never on threads, batch, machine or --stream. --quality compares the "
+    "reconstruction with the sound that was encoded: mel_distance is the mean absolute difference of natural-log mel "
+    "magnitudes (80 HTK bands, Hann window of 1024 samples, hop 256, magnitudes clamped at 1e-5); snr_db is 10 log10 "
+    "(sum x^2 / sum (x-y)^2); si_sdr_db is the same without means and with x scaled to fit y; null where not finite.",
     "  tessera tokenize clip.flac > codes.jsonl\n"
     "  tessera tokenize -r speech/ -o codes.jsonl\n"
     "  tessera tokenize --format npy -r speech/ -o codes/\n"

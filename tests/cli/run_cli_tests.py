@@ -1,0 +1,856 @@
+#!/usr/bin/env python3
+"""The command line, held to its contract from outside. Standard library only.
+
+TESSERA_BIN: the program. The checkpoints are the small ones of tests/golden; TESSERA_TEST_MODEL names another for
+most tests (any audio codec that streams).
+"""
+
+import array
+import io
+import json
+import math
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import wave
+import zlib
+
+BIN = os.path.abspath(os.environ.get("TESSERA_BIN", "build/tessera"))
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
+MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_MODEL", GOLDEN / "mimi" / "bf16_hub"))
+OTHER_MODEL = str(GOLDEN / "mimo" / "causal_pool2")
+OTHER_RATE_MODEL = str(GOLDEN / "mimi" / "shortcut_sharded")
+SHARED_KEYS = ["input", "status", "kind", "codec", "math", "sample_rate", "channels", "samples", "frame_rate", "frames",
+               "levels"]
+
+
+def tone(seconds, rate=24000, channels=1, pitch=220.0):
+    """Samples of a gliding tone, interleaved, every channel a little different."""
+    frames = int(seconds * rate)
+    values = array.array("f")
+    for i in range(frames):
+        t = i / rate
+        for channel in range(channels):
+            glide = pitch * (1 + 0.3 * math.sin(3 * t + channel))
+            values.append(0.4 * math.sin(2 * math.pi * glide * t) + 0.1 * math.sin(2 * math.pi * 3 * glide * t))
+    return values
+
+
+def s16(values):
+    return array.array("h", [max(-32768, min(32767, round(v * 32768))) for v in values])
+
+
+def wav_bytes(values, rate=24000, channels=1):
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(s16(values).tobytes())
+    return buffer.getvalue()
+
+
+def float_wav_bytes(values, rate=24000):
+    data = array.array("f", values).tobytes()
+    form = struct.pack("<HHIIHH", 3, 1, rate, rate * 4, 4, 32)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def read_wav(path_or_bytes):
+    source = io.BytesIO(path_or_bytes) if isinstance(path_or_bytes, bytes) else str(path_or_bytes)
+    with wave.open(source, "rb") as file:
+        return file.getframerate(), file.getnchannels(), file.getnframes()
+
+
+def lines_of(output):
+    return [json.loads(line) for line in output.decode().splitlines()]
+
+
+class CliTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="tessera-cli-"))
+        (cls.shared / "a.wav").write_bytes(wav_bytes(tone(0.5)))
+        (cls.shared / "b.wav").write_bytes(wav_bytes(tone(0.31, pitch=330)))
+        (cls.shared / "c.wav").write_bytes(wav_bytes(tone(0.2, 44100, 2), 44100, 2))
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.shared)
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tessera-cli-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.a, self.b, self.c = (str(self.shared / name) for name in ("a.wav", "b.wav", "c.wav"))
+
+    def environment(self, **extra):
+        variables = dict(os.environ, TESSERA_MODEL=MODEL)
+        variables.pop("TESSERA_ISA", None)
+        variables.update(extra)
+        return variables
+
+    def start(self, *arguments, **options):
+        extra = options.pop("variables", {})
+        return subprocess.Popen([BIN, *map(str, arguments)], env=self.environment(**extra), cwd=self.folder, **options)
+
+    def run_it(self, *arguments, code=0, stdin=b"", **options):
+        process = self.start(*arguments, stdin=subprocess.PIPE, stdout=options.pop("stdout", subprocess.PIPE),
+                             stderr=subprocess.PIPE, **options)
+        out, err = process.communicate(stdin, timeout=300)
+        self.assertEqual(process.returncode, code, f"{arguments}\n{(out or b'')[:2000]!r}\n{err.decode()}")
+        self.err = err.decode()
+        return out
+
+    def tokenize(self, *arguments, **options):
+        return lines_of(self.run_it("tokenize", *arguments, **options))
+
+    def names(self):
+        """Every file under the test's folder, hidden ones too."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+    def assert_error(self, line, reason=None):
+        self.assertEqual(list(line), ["input", "status", "error", "reason"])
+        self.assertEqual(line["status"], "error")
+        self.assertTrue(line["error"])
+        self.assertNotIn("\n", line["error"])
+        if reason:
+            self.assertEqual(line["reason"], reason)
+
+
+class Program(CliTest):
+    def test_no_command_is_wrong_usage(self):
+        self.assertEqual(self.run_it(code=2), b"")
+        self.assertIn("tokenize", self.err)
+
+    def test_help_goes_to_standard_output(self):
+        for option in ("--help", "-h"):
+            text = self.run_it(option).decode()
+            for name in ("tokenize", "detokenize", "vocab", "inspect", "bench"):
+                self.assertIn(name, text)
+            self.assertEqual(self.err, "")
+
+    def test_version_stands_before_or_after_the_command(self):
+        self.assertRegex(self.run_it("--version").decode(), r"^tessera \d+\.\d+\.\d+\n$")
+        self.assertEqual(self.run_it("--version"), self.run_it("tokenize", "--version"))
+
+    def test_unknown_command(self):
+        for name in ("tokenise", "serve", "speak", "generate", "eval", "prep"):
+            self.assertEqual(self.run_it(name, code=2), b"")
+            self.assertIn(f'unknown command "{name}"', self.err)
+
+    def test_option_before_the_command(self):
+        self.run_it("--json", "tokenize", code=2)
+        self.assertIn("before the command", self.err)
+
+    def test_every_shared_option_is_in_every_help(self):
+        shared = ["-m, --model", "--device", "--math", "--threads", "-o, --output", "--json", "-q, --quiet",
+                  "-v, --verbose", "--progress", "--seed", "--overwrite", "--help", "--version"]
+        for name in ("tokenize", "detokenize", "vocab", "inspect", "bench"):
+            text = self.run_it(name, "--help").decode()
+            for option in shared:
+                self.assertIn(option, text, name)
+            self.assertTrue(all(len(line) <= 110 for line in text.splitlines()), name)
+
+    def test_wrong_usage(self):
+        cases = [(["tokenize"], "INPUT"), (["tokenize", "--wrong", "x"], "--wrong"),
+                 (["tokenize", self.a, "--levels", "x"], "--levels"), (["tokenize", self.a, "--levels"], "--levels"),
+                 (["tokenize", self.a, "--levels", "-1"], "--levels"), (["tokenize", self.a, "--levels", "99"], "--levels"),
+                 (["tokenize", self.a, "--start", "nan"], "--start"), (["tokenize", self.a, "--duration", "0"], "--duration"),
+                 (["tokenize", self.a, "--format", "csv"], "--format"), (["tokenize", self.a, "--math", "sloppy"], "--math"),
+                 (["tokenize", self.a, "--math", "fast"], "--math fast is not available for this codec yet"),
+                 (["tokenize", self.a, "--device", "tpu"], "--device"), (["tokenize", self.a, "--isa", "sse"], "--isa"),
+                 (["tokenize", "-", "--pcm", "s16"], "--rate"), (["tokenize", "-", "--rate", "8000"], "--pcm"),
+                 (["tokenize", self.a, "--format", "npy"], "-o"), (["tokenize", self.a, "-o", "."], "folder"),
+                 (["tokenize", self.a, "--format", "npy", "-o", "x/", "--stream"], "--stream"),
+                 (["tokenize", self.a, "--threads", "1.5"], "--threads"),
+                 (["detokenize"], "CODES"), (["detokenize", "x.jsonl"], "-o"),
+                 (["detokenize", "x.jsonl", "-o", "out.xyz"], ".wav"), (["detokenize", "-", "-o", "-", "--json"], "--json"),
+                 (["detokenize", "-", "-o", "x.flac", "--sample-format", "f32"], "--sample-format"),
+                 (["vocab", "minus"], "minus"), (["inspect", "--report", "r"], "--report"), (["bench"], "kernels"),
+                 (["bench", "disk"], "disk"), (["completion"], "bash"), (["completion", "tcsh"], "tcsh"),
+                 (["manual", "speak"], "speak")]
+        for arguments, word in cases:
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.run_it(*arguments, code=2), b"")
+                self.assertIn(word, self.err)
+        self.assertEqual(self.names(), [])
+
+    def test_options_stand_anywhere_and_the_last_wins(self):
+        first = self.run_it("tokenize", "--levels", "2", self.a)
+        self.assertEqual(first, self.run_it("tokenize", self.a, "--levels", "2"))
+        self.assertEqual(first, self.run_it("tokenize", self.a, "--levels=3", "--levels=2"))
+        self.assertEqual(first, self.run_it("tokenize", "--levels", "2", "--", self.a))
+
+    def test_completions_and_manual_pages_name_every_option(self):
+        options = re.findall(r"--[a-z-]+", self.run_it("tokenize", "--help").decode())
+        for shell in ("bash", "zsh", "fish"):
+            script = self.run_it("completion", shell).decode()
+            for option in set(options) - {"--help", "--version"}:
+                self.assertIn(option if shell != "fish" else f"-l {option[2:]}", script)
+        page = self.run_it("manual", "tokenize").decode()
+        self.assertTrue(page.startswith(".TH"))
+        for option in set(options) - {"--help", "--version"}:
+            self.assertIn(option.replace("-", "\\-"), page)
+        self.assertIn(".SH EXIT STATUS", self.run_it("manual").decode())
+
+    def test_bash_completion_works(self):
+        (self.folder / "tessera.bash").write_bytes(self.run_it("completion", "bash"))
+        script = ("source tessera.bash; COMP_WORDS=(tessera tokenize --form); COMP_CWORD=2; _tessera; echo ${COMPREPLY[@]};"
+                  "COMP_WORDS=(tessera tokenize --format s); COMP_CWORD=3; _tessera; echo ${COMPREPLY[@]};"
+                  "COMP_WORDS=(tessera tok); COMP_CWORD=1; _tessera; echo ${COMPREPLY[@]}")
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True, check=True)
+        self.assertEqual(done.stdout.decode().split(), ["--format", "safetensors", "tokenize"])
+
+    def test_missing_and_bad_checkpoints_are_failures(self):
+        (self.folder / "other").mkdir()
+        (self.folder / "other/config.json").write_text('{"model_type": "whisper"}')
+        (self.folder / "broken").mkdir()
+        (self.folder / "broken/config.json").write_text('{"model_type": ')
+        for path, word in (("nothing", "nothing"), ("other", "whisper"), ("broken", "config.json")):
+            self.assertEqual(self.run_it("tokenize", self.a, "-m", path, code=1), b"")
+            self.assertIn(word, self.err)
+            self.assertEqual(len(self.err.splitlines()), 1)
+        shutil.copytree(MODEL, self.folder / "cut")
+        weights = next((self.folder / "cut").glob("*.safetensors"))
+        weights.write_bytes(weights.read_bytes()[:1000])
+        self.run_it("tokenize", self.a, "-m", "cut", code=1)
+        self.assertIn(weights.name, self.err)
+
+    def test_absent_gpu_is_a_failure(self):
+        if os.path.exists("/dev/nvidiactl"):
+            self.skipTest("there is a GPU")
+        self.run_it("tokenize", self.a, "--device", "cuda:0", code=1)
+        self.assertEqual(len(self.err.splitlines()), 1)
+
+
+class Tokenize(CliTest):
+    def test_line(self):
+        (line,) = self.tokenize(self.a)
+        self.assertEqual(list(line), SHARED_KEYS + ["codes"])
+        self.assertEqual((line["input"], line["status"], line["kind"], line["math"]), (self.a, "ok", "audio", "exact"))
+        self.assertEqual(line["samples"], round(0.5 * line["sample_rate"]))
+        self.assertEqual(line["levels"], len(line["codes"]))
+        self.assertTrue(all(len(row) == line["frames"] for row in line["codes"]))
+        self.assertEqual(line["frames"], math.ceil(line["samples"] / line["sample_rate"] * line["frame_rate"] - 1e-9))
+        self.assertEqual(self.err, "")
+
+    def test_lines_are_compact_and_in_the_order_of_the_inputs(self):
+        out = self.run_it("tokenize", self.b, self.a, self.c, self.b, "--batch", "4", "--threads", "4")
+        self.assertNotIn(b" ", out.replace(str(self.shared).encode(), b""))
+        self.assertEqual([line["input"] for line in lines_of(out)], [self.b, self.a, self.c, self.b])
+
+    def test_same_bytes_whatever_batch_threads_and_instruction_set(self):
+        inputs = [self.a, self.b, self.c] * 3
+        first = self.run_it("tokenize", *inputs)
+        for options in (["--batch", "1"], ["--batch", "3"], ["--batch", "64", "--threads", "3"], ["--threads", "1"],
+                        ["--isa", "avx2"], ["--seed", "7"]):
+            if options == ["--isa", "avx2"] and os.uname().machine != "x86_64":
+                continue
+            self.assertEqual(self.run_it("tokenize", *inputs, *options), first, options)
+        self.assertEqual(self.run_it("tokenize", *inputs), first)
+
+    def test_the_environment_chooses_model_and_instruction_set(self):
+        self.run_it("tokenize", self.a, variables={"TESSERA_ISA": "sse"}, code=1)
+        (line,) = self.tokenize(self.a, variables={"TESSERA_MODEL": OTHER_MODEL})
+        self.assertNotEqual(line["codec"], "mimi")
+        (line,) = self.tokenize(self.a, "-m", MODEL, variables={"TESSERA_MODEL": OTHER_MODEL})
+        self.assertEqual(line["levels"], self.tokenize(self.a)[0]["levels"])
+
+    def test_levels(self):
+        (whole,) = self.tokenize(self.a)
+        (two,) = self.tokenize(self.a, "--levels", "2")
+        self.assertEqual((two["levels"], two["codes"]), (2, whole["codes"][:2]))
+
+    def test_stream_is_the_same_as_whole(self):
+        (whole,) = self.tokenize(self.c)
+        *parts, last = self.tokenize(self.c, "--stream")
+        self.assertGreater(len(parts), 1)
+        frame = 0
+        rows = [[] for _ in whole["codes"]]
+        for part in parts:
+            self.assertEqual(list(part), ["input", "frame", "codes"])
+            self.assertEqual(part["frame"], frame)
+            frame += len(part["codes"][0])
+            for row, more in zip(rows, part["codes"]):
+                row += more
+        self.assertEqual(rows, whole["codes"])
+        self.assertEqual(list(last), SHARED_KEYS)
+        self.assertEqual(last, {key: whole[key] for key in SHARED_KEYS})
+
+    def test_stream_comes_while_the_input_is_open(self):
+        process = self.start("tokenize", "--stream", "--pcm", "s16", "--rate", "24000", "-", stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+        process.stdin.write(s16(tone(0.5)).tobytes())
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], 60)
+        self.assertTrue(ready)
+        self.assertIn("frame", json.loads(process.stdout.readline()))
+        out, _ = process.communicate(s16(tone(0.1)).tobytes(), timeout=60)
+        self.assertEqual(lines_of(out)[-1]["samples"], 14400)
+        self.assertEqual(process.returncode, 0)
+
+    def test_standard_input(self):
+        (whole,) = self.tokenize(self.a)
+        data = pathlib.Path(self.a).read_bytes()
+        (line,) = self.tokenize("-", stdin=data)
+        self.assertEqual((line["input"], line["codes"]), ("-", whole["codes"]))
+        with open(self.a, "rb") as file:
+            done = subprocess.run([BIN, "tokenize", "-"], stdin=file, env=self.environment(), capture_output=True)
+        self.assertEqual(lines_of(done.stdout)[0]["codes"], whole["codes"])
+
+    def test_raw_pcm(self):
+        (whole,) = self.tokenize(self.a)
+        data = s16(tone(0.5))
+        (line,) = self.tokenize("--pcm", "s16", "--rate", "24000", "-", stdin=data.tobytes())
+        self.assertEqual(line["codes"], whole["codes"])
+        floats = array.array("f", [v / 32768 for v in data])
+        (line,) = self.tokenize("--pcm", "f32", "--rate", "24000", "-", stdin=floats.tobytes())
+        self.assertEqual(line["codes"], whole["codes"])
+
+    def test_start_and_duration(self):
+        values = tone(0.5)
+        (self.folder / "part.wav").write_bytes(wav_bytes(values[4800:9600]))
+        (part,) = self.tokenize("part.wav")
+        (line,) = self.tokenize(self.a, "--start", "0.2", "--duration", "0.2")
+        self.assertEqual((line["samples"], line["codes"]), (4800, part["codes"]))
+
+    def test_folders_and_lists(self):
+        (self.folder / "in/deep").mkdir(parents=True)
+        for name in ("in/2.wav", "in/1.wav", "in/deep/3.WAV", "in/.hidden.wav", "in/deep/notes.txt"):
+            shutil.copy(self.a, self.folder / name)
+        found = ["in/1.wav", "in/2.wav", "in/deep/3.WAV"]
+        self.assertEqual([line["input"] for line in self.tokenize("-r", "in")], found)
+        (self.folder / "list.txt").write_text("in/2.wav\n\nin/1.wav\n")
+        self.assertEqual([line["input"] for line in self.tokenize("--input-list", "list.txt", "in/deep/3.WAV")],
+                         ["in/deep/3.WAV", "in/2.wav", "in/1.wav"])
+        self.assertEqual([line["input"] for line in self.tokenize("--input-list", "-", stdin=b"in/1.wav\n")], ["in/1.wav"])
+        (line,) = self.tokenize("in", code=65)
+        self.assert_error(line, "unreadable")
+        self.assertIn("--recursive", line["error"])
+        (self.folder / "empty").mkdir()
+        self.assert_error(self.tokenize("-r", "empty", code=65)[0], "empty_folder")
+        self.assert_error(self.tokenize("--input-list", "absent.txt", code=65)[0], "unreadable")
+
+    def test_bad_inputs_never_stop_the_others(self):
+        good = pathlib.Path(self.a).read_bytes()
+        bad = {
+            "empty.wav": (b"", "empty_media"),
+            "no_samples.wav": (wav_bytes([]), "empty_media"),
+            "cut.wav": (good[:len(good) // 2], "truncated_media"),
+            "text.wav": (b"This is not sound at all.\n" * 50, "unknown_format"),
+            "nan.wav": (float_wav_bytes([0.1] * 100 + [math.nan] + [0.1] * 5000), "bad_sample"),
+            "infinite.wav": (float_wav_bytes([0.1] * 3000 + [math.inf]), "bad_sample"),
+        }
+        inputs = []
+        for name, (data, _) in bad.items():
+            (self.folder / name).write_bytes(data)
+            inputs += [self.a, name]
+        (self.folder / "locked.wav").write_bytes(good)
+        os.chmod(self.folder / "locked.wav", 0)
+        locked = [] if os.geteuid() == 0 else ["locked.wav"]
+        lines = self.tokenize(*inputs, "absent.wav", *locked, self.b, code=65)
+        self.assertEqual([line["input"] for line in lines], [*inputs, "absent.wav", *locked, self.b])
+        for line in lines:
+            if line["input"] in (self.a, self.b):
+                self.assertEqual(line["status"], "ok")
+            else:
+                self.assert_error(line, bad.get(line["input"], (None, "unreadable"))[1])
+                self.assertIn(line["input"], line["error"])
+                self.assertIn(line["error"], self.err)
+        self.assertEqual(len({tuple(map(tuple, line["codes"])) for line in lines if line["input"] == self.a}), 1)
+
+    def test_odd_media(self):
+        (self.folder / "eight.wav").write_bytes(wav_bytes(tone(0.1, 48000, 8), 48000, 8))
+        (self.folder / "slow.wav").write_bytes(wav_bytes(tone(0.2, 8000), 8000))
+        (self.folder / "fast.wav").write_bytes(wav_bytes(tone(0.05, 192000), 192000))
+        (self.folder / "one.wav").write_bytes(wav_bytes([0.5]))
+        shutil.copy(self.a, self.folder / "wrong.mp3")
+        lines = self.tokenize("eight.wav", "slow.wav", "fast.wav", "one.wav", "wrong.mp3")
+        rate = lines[0]["sample_rate"]
+        self.assertEqual([line["samples"] for line in lines],
+                         [round(0.1 * rate), round(0.2 * rate), round(0.05 * rate), math.ceil(rate / 24000), rate // 2])
+        self.assertEqual(lines[4]["codes"], self.tokenize(self.a)[0]["codes"])
+
+    def test_allow_truncated(self):
+        good = pathlib.Path(self.a).read_bytes()
+        (self.folder / "cut.wav").write_bytes(good[:len(good) // 2])
+        (line,) = self.tokenize("cut.wav", "--allow-truncated")
+        self.assertEqual(list(line), SHARED_KEYS + ["warning", "codes"])
+        self.assertIn("truncated", line["warning"])
+        self.assertIn("warning", self.err)
+
+    def test_streaming_wav_headers_are_no_truncation(self):
+        data = bytearray(pathlib.Path(self.a).read_bytes())
+        data[4:8] = data[40:44] = b"\xff" * 4
+        (line,) = self.tokenize("-", stdin=bytes(data))
+        self.assertEqual(line["codes"], self.tokenize(self.a)[0]["codes"])
+
+    def test_quality(self):
+        (line,) = self.tokenize(self.a, "--quality")
+        self.assertEqual(list(line), SHARED_KEYS + ["quality", "codes"])
+        self.assertEqual(list(line["quality"]), ["mel_distance", "si_sdr_db", "snr_db"])
+        self.assertGreater(line["quality"]["mel_distance"], 0)
+        *_, last = self.tokenize(self.a, "--quality", "--stream")
+        self.assertEqual(last["quality"], line["quality"])
+        (self.folder / "silence.wav").write_bytes(wav_bytes([0.0] * 4800))
+        (line,) = self.tokenize("silence.wav", "--quality")
+        self.assertIsNone(line["quality"]["si_sdr_db"])
+
+    def test_quality_is_what_its_definition_says(self):
+        (line,) = self.tokenize(self.a, "--quality")
+        (self.folder / "a.jsonl").write_bytes(self.run_it("tokenize", self.a))
+        self.run_it("detokenize", "a.jsonl", "-o", "a.wav", "--sample-format", "f32")
+        data = (self.folder / "a.wav").read_bytes()
+        copy = array.array("f", data[data.index(b"data") + 8:])
+        original = [v / 32768 for v in s16(tone(0.5))]
+        if line["sample_rate"] != 24000:
+            self.skipTest("the codec resamples")
+        noise = sum((x - y) ** 2 for x, y in zip(original, copy))
+        snr = 10 * math.log10(sum(x * x for x in original) / noise)
+        self.assertAlmostEqual(line["quality"]["snr_db"], snr, places=3)
+
+    def test_output_file(self):
+        expected = self.run_it("tokenize", self.a, self.b)
+        self.assertEqual(self.run_it("tokenize", self.a, self.b, "-o", "codes.jsonl"), b"")
+        self.assertEqual((self.folder / "codes.jsonl").read_bytes(), expected)
+        self.assertEqual(self.run_it("tokenize", self.a, self.b, "-o", "-"), expected)
+        self.assertEqual(self.names(), ["codes.jsonl"])
+
+    def test_existing_output_is_kept(self):
+        (self.folder / "codes.jsonl").write_text("precious")
+        self.run_it("tokenize", self.a, "-o", "codes.jsonl", code=1)
+        self.assertIn("--overwrite", self.err)
+        self.assertEqual((self.folder / "codes.jsonl").read_text(), "precious")
+        self.run_it("tokenize", self.a, "-o", "codes.jsonl", "--overwrite")
+        self.assertIn("codes", (self.folder / "codes.jsonl").read_text())
+
+    def test_output_appears_even_when_some_input_was_bad(self):
+        self.run_it("tokenize", "absent.wav", self.a, "-o", "codes.jsonl", code=65)
+        self.assertEqual(len((self.folder / "codes.jsonl").read_text().splitlines()), 2)
+
+    def test_full_disk(self):
+        for arguments in (["-o", "/dev/full"], []):
+            with open("/dev/full", "wb") as full:
+                self.run_it("tokenize", self.a, *arguments, code=1, stdout=full)
+            self.assertIn("No space left", self.err)
+        self.run_it("tokenize", self.a, "-o", "/dev/null")
+        self.run_it("tokenize", self.a, "-o", "no/such/folder.jsonl", code=1)
+        self.assertEqual(self.names(), [])
+
+    def test_npy(self):
+        (whole,) = self.tokenize(self.a)
+        shutil.copytree(self.shared, self.folder / "twin")
+        self.run_it("tokenize", "--format", "npy", self.a, "twin/a.wav", self.b, "-o", "out")
+        self.assertEqual(self.names(), ["out/a-2.npy", "out/a.npy", "out/b.npy", *sorted(f"twin/{n}.wav" for n in "abc")])
+        data = (self.folder / "out/a.npy").read_bytes()
+        self.assertEqual(data[:8], b"\x93NUMPY\x01\x00")
+        length = struct.unpack("<H", data[8:10])[0]
+        self.assertEqual((10 + length) % 64, 0)
+        header = eval(data[10:10 + length])  # noqa: S307: NumPy's header is a Python literal
+        self.assertEqual(header, {"descr": "<i4", "fortran_order": False, "shape": (whole["levels"], whole["frames"])})
+        self.assertEqual(list(array.array("i", data[10 + length:])), sum(whole["codes"], []))
+
+    def test_safetensors(self):
+        (whole,) = self.tokenize(self.a)
+        self.run_it("tokenize", "--format", "safetensors", self.a, "-o", "a.safetensors")
+        data = (self.folder / "a.safetensors").read_bytes()
+        length = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + length])
+        self.assertEqual(header["codes"]["dtype"], "I32")
+        self.assertEqual(header["codes"]["shape"], [whole["levels"], whole["frames"]])
+        self.assertEqual(list(array.array("i", data[8 + length:])), sum(whole["codes"], []))
+        self.assertEqual(header["__metadata__"]["codec"], whole["codec"])
+        self.assertEqual(header["__metadata__"]["samples"], str(whole["samples"]))
+
+    def test_array_outputs_name_what_went_wrong(self):
+        out = self.run_it("tokenize", "--format", "npy", "absent.wav", self.a, "-o", "out", "--json", code=65)
+        error, ok = lines_of(out)
+        self.assert_error(error, "unreadable")
+        self.assertEqual(ok["output"], "out/a.npy")
+        self.assertNotIn("codes", ok)
+        self.run_it("tokenize", "--format", "npy", self.a, self.b, "-o", "out", code=1)
+        self.assertEqual(self.names(), ["out/a.npy"])
+
+    def test_names_that_are_no_text(self):
+        name = os.fsdecode(b"bad\xff\nname.wav")
+        shutil.copy(self.a, self.folder / name)
+        (line,) = self.tokenize(name)
+        self.assertEqual(line["status"], "ok")
+        self.tokenize(os.fsdecode(b"ab\nsent\xff.wav"), code=65)
+        self.assertEqual(len(self.err.splitlines()), 1)
+
+    def test_progress(self):
+        self.run_it("tokenize", self.a, self.b, "--progress", "always")
+        self.assertIn("2/2 inputs", self.err)
+        for options in ([], ["--progress", "never"], ["--quiet"]):
+            self.run_it("tokenize", self.a, *options)
+            self.assertEqual(self.err, "")
+        self.run_it("tokenize", self.a, "--verbose")
+        self.assertIn("levels", self.err)
+        leader, follower = pty.openpty()
+        process = self.start("tokenize", self.a, stdout=subprocess.DEVNULL, stderr=follower)
+        self.assertEqual(process.wait(60), 0)
+        self.assertIn(b"1/1 inputs", os.read(leader, 4096))
+        os.close(leader)
+        os.close(follower)
+
+    def test_closed_pipe_is_quiet(self):
+        inputs = [self.a] * 60
+        process = self.start("tokenize", *inputs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.stdout.close()
+        self.assertEqual(process.stderr.read(), b"")
+        self.assertEqual(process.wait(60), 1)
+
+
+class Detokenize(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.codes = self.folder / "codes.jsonl"
+        self.codes.write_bytes(self.run_it("tokenize", self.a, self.b))
+        self.before = self.names()
+
+    def new_names(self):
+        return [name for name in self.names() if name not in self.before]
+
+    def test_folder(self):
+        self.assertEqual(self.run_it("detokenize", "codes.jsonl", "-o", "out/"), b"")
+        self.assertEqual(self.new_names(), ["out/a.wav", "out/b.wav"])
+        for line in lines_of(self.codes.read_bytes()):
+            rate, channels, frames = read_wav(self.folder / "out" / pathlib.Path(line["input"]).name)
+            self.assertEqual((rate, channels, frames), (line["sample_rate"], 1, line["samples"]))
+
+    def test_one_file_of_each_format(self):
+        self.codes.write_bytes(self.run_it("tokenize", self.a))
+        for name, magic in (("x.wav", b"RIFF"), ("x.flac", b"fLaC"), ("x.ogg", b"OggS"), ("x.opus", b"OggS")):
+            self.run_it("detokenize", "codes.jsonl", "-o", name)
+            self.assertEqual((self.folder / name).read_bytes()[:4], magic)
+        self.run_it("detokenize", "codes.jsonl", "-o", "f.wav", "--sample-format", "f32")
+        data = (self.folder / "f.wav").read_bytes()
+        self.assertEqual(struct.unpack("<H", data[20:22])[0], 3)
+
+    def test_pipes(self):
+        one = self.run_it("tokenize", self.a)
+        wav = self.run_it("detokenize", "-", "-o", "-", stdin=one)
+        self.run_it("detokenize", "-", "-o", "one.wav", stdin=one)
+        self.assertEqual(wav[44:], (self.folder / "one.wav").read_bytes()[44:])
+        streamed = self.run_it("detokenize", "--stream", "-", "-o", "-", stdin=self.run_it("tokenize", "--stream", self.a))
+        self.assertEqual(streamed, wav)
+        (again,) = self.tokenize("-", stdin=wav)
+        self.assertEqual(again["samples"], lines_of(one)[0]["samples"])
+
+    def test_sound_comes_while_the_codes_are_open(self):
+        lines = self.run_it("tokenize", "--stream", self.a).splitlines(keepends=True)
+        process = self.start("detokenize", "--stream", "-", "-o", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdin.write(b"".join(lines[:-1]))
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], 60)
+        self.assertTrue(ready)
+        self.assertEqual(os.read(process.stdout.fileno(), 4), b"RIFF")
+        process.communicate(lines[-1], timeout=60)
+        self.assertEqual(process.returncode, 0)
+
+    def test_many_inputs_do_not_fit_in_one_file(self):
+        self.run_it("detokenize", "codes.jsonl", "-o", "out.wav", code=2)
+        self.assertIn("out/", self.err)
+        self.run_it("detokenize", "-", "-o", "out.wav", stdin=self.codes.read_bytes(), code=2)
+        self.assertEqual(self.new_names(), [])
+
+    def test_names(self):
+        (line,) = lines_of(self.run_it("tokenize", self.a))
+        inputs = ["x/a.wav", "y/a.flac", "../../escape.wav", "..", "", "-", "nul\0.wav", "n" * 300 + ".wav", "/"]
+        self.codes.write_text("".join(json.dumps(dict(line, input=name)) + "\n" for name in inputs))
+        self.run_it("detokenize", "codes.jsonl", "-o", "out/")
+        self.assertEqual(sorted(os.listdir(self.folder / "out")),
+                         sorted(["a.wav", "a-2.wav", "escape.wav", "output.wav", "output-2.wav", "stdin.wav", "nul_.wav",
+                                 "n" * 200 + ".wav", "output-3.wav"]))
+        self.assertEqual(os.listdir(self.folder.parent).count("escape.wav"), 0)
+
+    def test_json(self):
+        out = lines_of(self.run_it("detokenize", "codes.jsonl", "-o", "out", "--json"))
+        self.assertEqual([line["output"] for line in out], ["out/a.wav", "out/b.wav"])
+        self.assertEqual([line["samples"] for line in out], [l["samples"] for l in lines_of(self.codes.read_bytes())])
+
+    def test_existing_output_is_kept(self):
+        (self.folder / "out").mkdir()
+        (self.folder / "out/b.wav").write_text("precious")
+        self.run_it("detokenize", "codes.jsonl", "-o", "out/", code=1)
+        self.assertIn("out/b.wav", self.err)
+        self.assertEqual(self.new_names(), ["out/b.wav"])
+        self.run_it("detokenize", "codes.jsonl", "-o", "out/", "--overwrite")
+        self.assertEqual(read_wav(self.folder / "out/b.wav")[1], 1)
+        self.run_it("detokenize", "codes.jsonl", "-o", "out/b.wav", code=1)
+
+    def test_same_bytes_again(self):
+        self.run_it("detokenize", "codes.jsonl", "-o", "one/")
+        self.run_it("detokenize", "codes.jsonl", "-o", "two/", "--threads", "1", "--stream")
+        for name in ("a.wav", "b.wav"):
+            self.assertEqual((self.folder / "one" / name).read_bytes(), (self.folder / "two" / name).read_bytes())
+
+    def test_levels(self):
+        self.codes.write_bytes(self.run_it("tokenize", self.a))
+        self.run_it("detokenize", "codes.jsonl", "-o", "two.wav", "--levels", "2")
+        two = self.run_it("tokenize", self.a, "--levels", "2")
+        self.run_it("detokenize", "-", "-o", "of_two.wav", stdin=two)
+        self.assertEqual((self.folder / "two.wav").read_bytes(), (self.folder / "of_two.wav").read_bytes())
+        self.run_it("detokenize", "-", "-o", "x.wav", "--levels", "3", stdin=two, code=65)
+
+    def test_bare_codes(self):
+        (line,) = lines_of(self.run_it("tokenize", self.a))
+        self.run_it("detokenize", "-", "-o", "bare.wav", stdin=json.dumps({"codes": line["codes"]}).encode())
+        _, _, frames = read_wav(self.folder / "bare.wav")
+        self.assertEqual(frames, round(line["frames"] * line["sample_rate"] / line["frame_rate"]))
+
+    def test_arrays_go_back(self):
+        self.run_it("detokenize", "codes.jsonl", "-o", "out/")
+        self.run_it("tokenize", "--format", "safetensors", self.a, "-o", "a.safetensors")
+        self.run_it("detokenize", "a.safetensors", "-o", "a.wav")
+        self.assertEqual((self.folder / "a.wav").read_bytes(), (self.folder / "out/a.wav").read_bytes())
+        self.run_it("tokenize", "--format", "npy", self.a, "-o", "a.npy")
+        self.run_it("detokenize", "a.npy", "-o", "n.wav")
+        self.assertEqual(read_wav(self.folder / "n.wav")[0], read_wav(self.folder / "a.wav")[0])
+
+    def test_codes_of_another_codec(self):
+        for model in (OTHER_MODEL, OTHER_RATE_MODEL):
+            theirs = self.tokenize(self.a, "-m", model)[0]
+            self.run_it("detokenize", "codes.jsonl", "-o", "out/", "-m", model, code=65)
+            self.assertEqual(self.new_names(), [])
+            ours = lines_of(self.codes.read_bytes())[0]
+            self.assertIn(ours["codec"], self.err)
+            self.assertIn(theirs["codec"], self.err)
+        error = lines_of(self.run_it("detokenize", "codes.jsonl", "-o", "out/", "-m", OTHER_MODEL, "--json", code=65))[0]
+        self.assert_error(error, "wrong_codec")
+
+    def test_bad_lines_never_stop_the_others(self):
+        (line,) = lines_of(self.run_it("tokenize", self.a))
+        codes = line["codes"]
+        size = self.run_json("inspect", MODEL)["codebook_sizes"]
+        broken = [
+            "not json", '{"input": "cut.wav", "codes": [[1,2', "[1,2]", "3", "null", '"x"', "[" * 5000 + "]" * 5000,
+            '{"input":"x","codes":' + "[" * 500 + "]" * 500 + "}", '{"input":"x"}', '{"input":"x","codes":[]}',
+            '{"input":"x","codes":[[]]}', '{"input":"x","codes":[[1.5]]}', '{"input":"x","codes":[["1"]]}',
+            '{"input":"x","codes":[[-1]]}', '{"input":"x","codes":[[99999999999999999999]]}', '{"input":5,"codes":[[1]]}',
+            '{"input":"x","samples":-5,"codes":[[1]]}', '{"input":"x","codes":[[1e999]]}', '{"input":"\xff"}',
+            json.dumps(dict(line, codes=codes[:1] + [row[:-1] for row in codes[1:]])),
+            json.dumps(dict(line, codes=[[size[0]] + codes[0][1:]] + codes[1:])),
+            json.dumps(dict(line, codes=codes[:-1])), json.dumps(dict(line, codes=[row[:-1] for row in codes])),
+            json.dumps(dict(line, codes=codes + codes * 10, levels=11 * len(codes))), json.dumps(dict(line, kind="image")),
+            json.dumps(dict(line, frame_rate=1.25)), json.dumps({"input": "x", "frame": 0, "codes": codes}),
+            json.dumps({"input": "y", "frame": 3, "codes": codes}),
+            json.dumps({"input": "c.mp3", "status": "error", "error": "c.mp3: truncated", "reason": "corrupt_media"}),
+        ]
+        good = json.dumps(line)
+        for text in broken:
+            with self.subTest(text=text[:100]):
+                shutil.rmtree(self.folder / "out", ignore_errors=True)
+                self.codes.write_bytes(text.encode("latin-1") + b"\n\n" + good.encode() + b"\n")
+                self.run_it("detokenize", "codes.jsonl", "-o", "out/", code=65)
+                self.assertEqual(self.new_names(), ["out/a.wav"])
+                self.assertIn("line 1", self.err)
+                self.assertEqual(len(self.err.splitlines()), 1)
+
+    def run_json(self, *arguments):
+        return json.loads(self.run_it(*arguments, "--json"))
+
+    def test_ids_out_of_range_say_where(self):
+        (line,) = lines_of(self.run_it("tokenize", self.a))
+        line["codes"][1][2] = 100000
+        self.run_it("detokenize", "-", "-o", "x.wav", stdin=json.dumps(line).encode(), code=65)
+        self.assertIn("100000 (level 1, frame 2)", self.err)
+        self.assertEqual(self.new_names(), [])
+
+    def test_streams_that_were_cut(self):
+        lines = self.run_it("tokenize", "--stream", self.a).splitlines(keepends=True)
+        for kept in (lines[:-1], lines[1:], lines[:2] + lines[3:]):
+            self.run_it("detokenize", "-", "-o", "x.wav", stdin=b"".join(kept), code=65)
+            self.assertEqual(self.new_names(), [])
+
+    def test_broken_arrays(self):
+        self.run_it("tokenize", "--format", "npy", self.a, "-o", "a.npy")
+        self.run_it("tokenize", "--format", "safetensors", self.a, "-o", "a.safetensors")
+        npy = (self.folder / "a.npy").read_bytes()
+        tensors = (self.folder / "a.safetensors").read_bytes()
+        self.before = self.names() + ["broken"]
+        for data in (npy[:9], npy[:50], npy[:-4], npy.replace(b"<i4", b"<f4"), npy.replace(b"(", b"9"),
+                     npy.replace(b"False", b"True "), tensors[:40], tensors[:-4], tensors.replace(b"I32", b"F32")):
+            (self.folder / "broken").write_bytes(data)
+            self.run_it("detokenize", "broken", "-o", "x.wav", code=65)
+            self.assertEqual(self.new_names(), [])
+
+    def test_unreadable_and_full(self):
+        self.run_it("detokenize", "absent.jsonl", "codes.jsonl", "-o", "out/", code=65)
+        self.assertEqual(self.new_names(), ["out/a.wav", "out/b.wav"])
+        one = self.run_it("tokenize", self.a)
+        with open("/dev/full", "wb") as full:
+            self.run_it("detokenize", "-", "-o", "-", stdin=one, stdout=full, code=1)
+        self.run_it("detokenize", "-", "-o", "/dev/full", stdin=one, code=1)
+        (self.folder / "file").write_text("")
+        self.run_it("detokenize", "codes.jsonl", "-o", "file/", code=1)
+
+
+class Interruption(CliTest):
+    def assert_stops(self, process):
+        started = time.time()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertLess(time.time() - started, 10)
+        return out, err
+
+    def long_wav(self):
+        path = self.folder / "long.wav"
+        path.write_bytes(wav_bytes(tone(2) * 600))
+        return path
+
+    def test_in_the_middle_of_a_file(self):
+        self.long_wav()
+        for extra in ([], ["long.wav", "--batch", "2", "--threads", "2"], ["--format", "npy"]):
+            output = "out/" if "npy" in extra else "codes.jsonl"
+            process = self.start("tokenize", "long.wav", *extra, "-o", output, stderr=subprocess.PIPE)
+            time.sleep(0.7)
+            self.assert_stops(process)
+            self.assertEqual(self.names(), ["long.wav"])
+
+    def test_while_waiting_for_input(self):
+        for arguments in (["tokenize", "-"], ["tokenize", "--stream", "--pcm", "s16", "--rate", "16000", "-"],
+                          ["detokenize", "-", "-o", "x.wav"]):
+            process = self.start(*arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(0.5)
+            self.assert_stops(process)
+        self.assertEqual(self.names(), [])
+
+    def test_in_the_middle_of_decoding(self):
+        lines = self.run_it("tokenize", "--stream", self.a).splitlines(keepends=True)
+        process = self.start("detokenize", "-", "-o", "x.wav", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdin.write(b"".join(lines[:-1]))
+        process.stdin.flush()
+        time.sleep(0.5)
+        self.assert_stops(process)
+        self.assertEqual(self.names(), [])
+
+    def test_terminate(self):
+        self.long_wav()
+        process = self.start("tokenize", "long.wav", "-o", "x.jsonl")
+        time.sleep(0.5)
+        process.terminate()
+        self.assertEqual(process.wait(20), 130)
+        self.assertEqual(self.names(), ["long.wav"])
+
+
+class Describe(CliTest):
+    def run_json(self, *arguments, **options):
+        return lines_of(self.run_it(*arguments, "--json", **options))
+
+    def test_vocabulary(self):
+        (vocabulary,) = self.run_json("vocab")
+        self.assertEqual(list(vocabulary), ["size", "ranges", "specials", "layout"])
+        (info,) = self.run_json("inspect")
+        first = 0
+        for level, (entry, count) in enumerate(zip(vocabulary["ranges"], info["codebook_sizes"])):
+            self.assertEqual(entry, {"name": f"audio.{level}", "first": first, "count": count, "codec": "audio",
+                                     "level": level})
+            first += count
+        self.assertEqual((vocabulary["size"], len(vocabulary["ranges"])), (first, info["levels"]))
+        self.assertEqual(vocabulary["layout"], "flat")
+        self.assertIn("audio.0", self.run_it("vocab").decode())
+
+    def test_explained_ids(self):
+        (info,) = self.run_json("inspect")
+        size = info["codebook_sizes"][0]
+        zero, next_level = self.run_json("vocab", 0, size)
+        self.assertEqual(zero, {"id": 0, "name": "audio.0", "codec": "audio", "level": 0, "code": 0})
+        self.assertEqual((next_level["level"], next_level["code"]), (1, 0))
+        lines = self.run_json("vocab", 10**9, 1, code=65)
+        self.assertEqual([line.get("status") for line in lines], ["error", None])
+
+    def test_checkpoint(self):
+        (info,) = self.run_json("inspect", MODEL)
+        self.assertEqual(info["kind"], "checkpoint")
+        self.assertEqual(len(info["bit_rates"]), info["levels"])
+        bits = sum(math.log2(size) for size in info["codebook_sizes"])
+        self.assertAlmostEqual(info["bit_rates"][-1]["kbps"], bits * info["frame_rate"] / 1000, places=2)
+        self.assertEqual(info, self.run_json("inspect", "-m", MODEL)[0] | {"input": MODEL})
+        self.assertIn("kbit/s", self.run_it("inspect", MODEL).decode())
+        self.run_it("inspect", self.folder, code=1)
+
+    def test_media(self):
+        (info,) = self.run_json("inspect", self.c)
+        self.assertEqual((info["kind"], info["sample_rate"], info["channels"], info["samples"]), ("media", 44100, 2, 8820))
+        self.assertIn("44100", self.run_it("inspect", self.c).decode())
+        good, bad = self.run_json("inspect", self.a, "absent.wav", code=65)
+        self.assert_error(bad, "unreadable")
+
+    def test_codes(self):
+        (self.folder / "codes.jsonl").write_bytes(self.run_it("tokenize", self.a, "absent.wav", self.b, code=65))
+        (info,) = self.run_json("inspect", "codes.jsonl")
+        self.assertEqual((info["kind"], info["inputs"], info["errors"]), ("codes", 2, 1))
+        self.assertAlmostEqual(info["seconds"], 0.81, places=3)
+        self.run_it("tokenize", "--format", "safetensors", self.a, "-o", "a.safetensors")
+        self.assertEqual(self.run_json("inspect", "a.safetensors")[0]["kind"], "codes")
+
+    def test_report(self):
+        shutil.copytree(self.shared, self.folder / "in")
+        self.run_it("inspect", "--report", "r", "in/a.wav", "in/c.wav", "absent.wav", code=65)
+        pictures = sorted(f"{stem}.{kind}.png" for stem in "ac" for kind in ("original", "reconstruction", "difference"))
+        self.assertEqual(sorted(os.listdir(self.folder / "r")), sorted([*pictures, "index.html"]))
+        for name in pictures:
+            self.check_png((self.folder / "r" / name).read_bytes())
+        page = (self.folder / "r/index.html").read_text()
+        self.assertEqual(page.count("data:audio/wav;base64,"), 4)
+        self.assertEqual(page.count("data:image/png;base64,"), 6)
+        self.assertNotIn("http", page)
+        self.run_it("inspect", "--report", "r", "in/a.wav", code=1)
+        self.run_it("inspect", "--report", "r", "in/a.wav", "--overwrite")
+
+    def check_png(self, data):
+        self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+        position, packed, size = 8, b"", None
+        while position < len(data):
+            length, kind = struct.unpack(">I4s", data[position:position + 8])
+            body = data[position + 8:position + 8 + length]
+            (check,) = struct.unpack(">I", data[position + 8 + length:position + 12 + length])
+            self.assertEqual(check, zlib.crc32(kind + body))
+            if kind == b"IHDR":
+                size = struct.unpack(">II", body[:8])
+            if kind == b"IDAT":
+                packed += body
+            position += 12 + length
+        self.assertEqual(len(zlib.decompress(packed)), size[1] * (1 + 3 * size[0]))
+
+    def test_bench_codec(self):
+        results = self.run_json("bench", "codec", self.a, "--threads", "2")
+        self.assertEqual(results[0]["bench"], "machine")
+        for key in ("cpu", "cores", "isa", "threads", "build"):
+            self.assertIn(key, results[0])
+        names = {result["bench"] for result in results}
+        self.assertTrue({"load", f"encode {self.a}", f"decode {self.a}", "stream"} <= names)
+
+
+class Speed(CliTest):
+    def test_start_up(self):
+        """Not a benchmark: a guard against work at start that nobody asked for."""
+        best = min(self.timed("--version") for _ in range(5))
+        self.assertLess(best, 1.0)
+
+    def timed(self, *arguments):
+        start = time.perf_counter()
+        self.run_it(*arguments)
+        return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    if not stat.S_ISREG(os.stat(BIN).st_mode):
+        sys.exit(f"{BIN}: set TESSERA_BIN to the program")
+    unittest.main(verbosity=1)
