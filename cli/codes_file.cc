@@ -70,7 +70,7 @@ class LineReader final : public CodesReader {
     buffer_.resize(before + kBlock);
     const ssize_t got = ::read(file_.get(), buffer_.data() + before, kBlock);
     buffer_.resize(before + (got > 0 ? static_cast<std::size_t>(got) : 0));
-    if (got < 0) check_interrupted();
+    if (got <= 0) check_interrupted();  // the end too may be what Ctrl-C made of the pipe
     if (got < 0 && errno != EINTR) unreadable(name_);
     ended_ = got == 0;
     return !ended_;

@@ -86,7 +86,9 @@ void declare_all(CLI::App& app, const OptionList& options) {
 
 std::string unknown_text(const CLI::App& app) {
   std::string names;
-  for (const std::string& name : app.remaining()) names += (names.empty() ? "" : " ") + name;
+  for (const std::string& name : app.remaining()) {
+    if (name != "--") names += (names.empty() ? "" : " ") + name;
+  }
   return (names[0] == '-' ? "unknown option " : "unexpected argument ") + names;
 }
 
@@ -191,7 +193,7 @@ Parsed parse(const OptionList& options, const std::vector<std::string>& argument
   }
   if (help) return Parsed::help;
   if (version) return Parsed::version;
-  if (!app.remaining().empty()) throw UsageError(unknown_text(app));
+  if (app.remaining_size() > 0) throw UsageError(unknown_text(app));
   return Parsed::run;
 }
 

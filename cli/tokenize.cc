@@ -198,6 +198,7 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
     if (check) check->original(samples);
     take(encoder->push(samples));
   }
+  check_interrupted();  // the end too may be what Ctrl-C made of a pipe
   const Codes last = encoder->finish();
   take(last);
   codes.samples = last.samples;
