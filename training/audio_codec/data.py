@@ -12,8 +12,9 @@ import gzip
 import hashlib
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -137,7 +138,18 @@ def read_audio(path: Path) -> np.ndarray:
         if rate == SAMPLE_RATE and samples.ndim == 1:
             return samples
     source = ["-f", "g722"] if path.suffix == ".g722" else []
-    command = ["ffmpeg", "-v", "error", *source, "-i", str(path), "-ac", "1", "-ar", str(SAMPLE_RATE)]
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        *source,
+        "-i",
+        str(path),
+        "-ac",
+        "1",
+        "-ar",
+        str(SAMPLE_RATE),
+    ]
     raw = subprocess.run([*command, "-f", "s16le", "-"], check=True, capture_output=True).stdout
     return np.frombuffer(raw, dtype=np.int16)
 
@@ -177,7 +189,9 @@ def pack(speech: Path, prompts: Path, out: Path) -> None:
             position += len(samples)
     np.save(out / "clips.npy", np.array(table, dtype=np.int64))
     seconds = [sum(n for _, n, real in table if real == kind) / SAMPLE_RATE for kind in (0, 1)]
-    print(f"{len(table)} clips, {seconds[0] / 3600:.2f} h synthetic, {seconds[1] / 3600:.2f} h real")
+    print(
+        f"{len(table)} clips, {seconds[0] / 3600:.2f} h synthetic, {seconds[1] / 3600:.2f} h real"
+    )
 
 
 class CropSampler:
@@ -196,7 +210,9 @@ class CropSampler:
 
     def one(self, rng: np.random.Generator) -> np.ndarray:
         kind = int(rng.random() < self.real_share and len(self.groups[1]) > 0)
-        start, length, _ = self.groups[kind][rng.choice(len(self.groups[kind]), p=self.chances[kind])]
+        start, length, _ = self.groups[kind][
+            rng.choice(len(self.groups[kind]), p=self.chances[kind])
+        ]
         offset = int(rng.integers(0, max(1, length - self.crop)))
         piece = self.audio[start + offset : start + min(length, offset + self.crop)]
         crop = np.zeros(self.crop, dtype=np.float32)

@@ -16,16 +16,25 @@ import json
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
 from scipy.signal import resample_poly
 
-from data import DEFAULT_PROMPTS, DEFAULT_SPEECH, HELDOUT_LIST, HELDOUT_VOICES
-from data import REAL_HELDOUT_LIST, SAMPLE_RATE, read_audio, read_heldout
+from data import (
+    DEFAULT_PROMPTS,
+    DEFAULT_SPEECH,
+    HELDOUT_LIST,
+    HELDOUT_VOICES,
+    REAL_HELDOUT_LIST,
+    SAMPLE_RATE,
+    read_audio,
+    read_heldout,
+)
 from export import load_shipped
 from model import AudioTokenizer, htk_filterbank
 
@@ -127,7 +136,9 @@ def find_heldout(args: argparse.Namespace) -> dict[str, list[Row]]:
     return {kind: rows[: args.limit] for kind, rows in sets.items() if args.only in (None, kind)}
 
 
-def score_clip(row: Row, model: AudioTokenizer, args: argparse.Namespace, hear: Transcriber) -> None:
+def score_clip(
+    row: Row, model: AudioTokenizer, args: argparse.Namespace, hear: Transcriber
+) -> None:
     wave = read_audio(row["path"]).astype(np.float32) / 32768.0
     start = time.monotonic()
     codes = model.encode(torch.from_numpy(wave))
@@ -203,7 +214,9 @@ def show(name: str, summary: Row) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--model", type=Path, default=Path("export"))
     parser.add_argument("--decoded", type=Path, help="folder of ID.wav made by another program")
     parser.add_argument("--speech", type=Path, default=DEFAULT_SPEECH)
@@ -211,7 +224,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("synthetic", "real"))
     parser.add_argument("--limit", type=int, help="only the first clips of each set")
     parser.add_argument("--skip-originals", action="store_true")
-    parser.add_argument("--originals", type=Path, help="transcripts of the originals; made if absent")
+    parser.add_argument(
+        "--originals", type=Path, help="transcripts of the originals; made if absent"
+    )
     parser.add_argument("--only-originals", action="store_true", help="stop after --originals")
     parser.add_argument("--save", type=Path, help="keep the decoded files here")
     parser.add_argument("--json", type=Path, help="write all figures and transcripts here")
@@ -236,7 +251,10 @@ def main() -> None:
         show(name, summary)
     if args.json:
         hidden = ("codes", "path")
-        clips = {n: [{k: v for k, v in r.items() if k not in hidden} for r in rows] for n, rows in sets.items()}
+        clips = {
+            n: [{k: v for k, v in r.items() if k not in hidden} for r in rows]
+            for n, rows in sets.items()
+        }
         args.json.write_text(json.dumps({"summary": summaries, "clips": clips}, indent=1) + "\n")
 
 

@@ -50,9 +50,30 @@ def golden_wave(speech: Path) -> Tensor:
     return torch.from_numpy(samples.copy()).float() / 32768.0
 
 
+@torch.no_grad()
+def margins(model: AudioTokenizer, wave: Tensor) -> Tensor:
+    """(second best - best) / best of the squared distances, [n_q, tokens], in float64.
+
+    Where it is below 1e-4, another program may rightly find the other code.
+    """
+    rows = model.encoder(model.mel(wave[None]))[0].double()
+    found = []
+    for book in model.encoder.quantizer.books:
+        embed = book.embed.double()
+        best, second = torch.cdist(rows, embed).square().topk(2, largest=False).values.unbind(1)
+        found.append((second - best) / best)
+        rows = rows - embed[book.nearest(rows.float())]
+    return torch.stack(found).float()
+
+
 def golden(model: AudioTokenizer, wave: Tensor) -> dict[str, Tensor]:
     codes = model.encode(wave)
-    return {"wave": wave, "codes": codes.to(torch.int32), "decoded": model.decode(codes)}
+    return {
+        "wave": wave,
+        "codes": codes.to(torch.int32),
+        "margin": margins(model, wave),
+        "decoded": model.decode(codes),
+    }
 
 
 def describe(folder: Path, tensors: dict[str, Tensor]) -> str:

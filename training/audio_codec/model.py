@@ -215,9 +215,13 @@ class AudioEncoder(TransformerStack):
         stride, pool = config["stride_size"], config["avg_pooler"]
         self.conv1 = nn.Conv1d(config["n_mels"], dim, kernel)
         self.conv2 = nn.Conv1d(dim, dim, kernel, stride)
-        self.build_stack(config, "encoder", dim, config["encoder_ffn_dim"], config["encoder_layers"])
+        self.build_stack(
+            config, "encoder", dim, config["encoder_ffn_dim"], config["encoder_layers"]
+        )
         self.skip_after = config.get("encoder_skip_layer_id")
-        self.down_sample_layer = nn.Sequential(nn.Conv1d(dim, dim, pool, pool, bias=False), nn.GELU())
+        self.down_sample_layer = nn.Sequential(
+            nn.Conv1d(dim, dim, pool, pool, bias=False), nn.GELU()
+        )
         self.down_sample_norm = nn.LayerNorm(dim)
         self.quantizer = ResidualQuantizer(config["codebook_size"], dim)
         self.causal_padding = config.get("conv_padding", "same") == "causal"
@@ -311,7 +315,9 @@ class AudioDecoder(TransformerStack):
         norm_type = config.get("decoder_norm_type", "GroupNorm")
         kernel, stride = config["decoder_kernel_size"], config["decoder_stride_size"]
         self.dconv1 = CausalUpsample(dim, dim, pool, pool, norm_type)
-        self.build_stack(config, "decoder", dim, config["decoder_ffn_dim"], config["decoder_layers"])
+        self.build_stack(
+            config, "decoder", dim, config["decoder_ffn_dim"], config["decoder_layers"]
+        )
         self.dconv2 = CausalUpsample(dim, config["n_mels"], kernel, stride, norm_type)
         self.vocoder = Vocoder(config)
 

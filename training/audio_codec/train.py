@@ -33,7 +33,8 @@ GUIDE_FLOOR = -6.0  # of the log-mel that guides the decoder; below is silence
 AVERAGE_EVERY = 5
 AVERAGE_DECAY = 0.99
 LOG_EVERY = 50
-LOG_COLUMNS = "step seconds audio_seconds mel magnitude commitment spread guide grad_norm learning_rate".split()
+LOSSES = ("mel", "magnitude", "commitment", "spread", "guide", "grad_norm")
+LOG_COLUMNS = ("step", "seconds", "audio_seconds", *LOSSES, "learning_rate")
 
 
 def initialise(model: AudioTokenizer) -> None:
@@ -96,7 +97,9 @@ class Trainer:
             fused=True,
         )
         self.average = [p.detach().clone() for p in self.model.parameters()]
-        self.sampler = CropSampler(args.packed, int(args.crop_seconds * SAMPLE_RATE), args.real_share)
+        self.sampler = CropSampler(
+            args.packed, int(args.crop_seconds * SAMPLE_RATE), args.real_share
+        )
         self.step, self.seconds, self.audio_seconds = 0, 0.0, 0.0
         self.quantizing, self.stopping = False, False
         self.start_rows: list[Tensor] = []
@@ -106,11 +109,12 @@ class Trainer:
             self.restore()
 
     def state(self) -> dict[str, Any]:
+        names = [name for name, _ in self.model.named_parameters()]
         return {
             "config": self.config,
             "model": self.model.state_dict(),
             "guide": self.guide.state_dict(),
-            "average": dict(zip((n for n, _ in self.model.named_parameters()), self.average)),
+            "average": dict(zip(names, self.average, strict=True)),
             "optimizer": self.optimizer.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "numpy_rng": self.rng.bit_generator.state,
@@ -177,7 +181,10 @@ class Trainer:
         if torch.isfinite(norm):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return [v.detach().item() for v in (mel_loss, magnitude_loss, commitment, spread, guide_loss, norm)]
+        return [
+            v.detach().item()
+            for v in (mel_loss, magnitude_loss, commitment, spread, guide_loss, norm)
+        ]
 
     def update_average(self) -> None:
         decay = min(AVERAGE_DECAY, self.step / (self.step + 100.0))
@@ -198,7 +205,7 @@ class Trainer:
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        sums, count = np.zeros(6), 0
+        sums, count = np.zeros(len(LOSSES)), 0
         last = saved = time.monotonic()
         while self.seconds < self.args.budget_seconds and not self.stopping:
             sums += self.train_step()
@@ -210,7 +217,7 @@ class Trainer:
                 self.update_average()
             if self.step % LOG_EVERY == 0:
                 self.log(sums, count)
-                sums, count = np.zeros(6), 0
+                sums, count = np.zeros(len(LOSSES)), 0
             if now - saved > self.args.save_every:
                 self.save()
                 saved = time.monotonic()
@@ -222,9 +229,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=HERE / "config.json")
     parser.add_argument("--packed", type=Path, default=Path("packed"))
     parser.add_argument("--out", type=Path, default=Path("run"))
-    parser.add_argument("--budget-seconds", type=float, default=5400.0)
+    parser.add_argument("--budget-seconds", type=float, default=7100.0)
     parser.add_argument("--batch", type=int, default=6)
-    parser.add_argument("--crop-seconds", type=float, default=1.28)
+    parser.add_argument("--crop-seconds", type=float, default=0.96)
     parser.add_argument("--real-share", type=float, default=0.2)
     parser.add_argument("--learning-rate", type=float, default=1.2e-3)
     parser.add_argument("--warmup-steps", type=int, default=150)
