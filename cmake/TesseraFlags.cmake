@@ -13,6 +13,7 @@ if(TESSERA_WERROR)
   target_compile_options(tessera_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 if(TESSERA_SANITIZE)
+  target_compile_definitions(tessera_flags INTERFACE TESSERA_SANITIZED)
   target_compile_options(tessera_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
   target_link_options(tessera_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})

@@ -52,24 +52,27 @@ std::shared_ptr<Memory> memory_of(Device device) {
 }
 
 Arena::~Arena() {
-  for (const auto& [size, blocks] : free_) {
-    for (std::byte* block : blocks) memory_->release(block);
+  for (const auto& [size, blocks] : classes_) {
+    for (std::byte* block : blocks.free) memory_->release(block);
   }
 }
 
 Tensor::Block Arena::take(std::size_t bytes) {
   const std::size_t size = size_class(bytes);
-  std::vector<std::byte*>& blocks = free_[size];
+  Class& blocks = classes_[size];
   std::byte* block = nullptr;
-  if (blocks.empty()) {
+  if (blocks.free.empty()) {
+    blocks.free.reserve(++blocks.made);  // giving back must not fail
     block = memory_->allocate(size);
   } else {
-    block = blocks.back();
-    blocks.pop_back();
+    block = blocks.free.back();
+    blocks.free.pop_back();
   }
-  return {block, [self = shared_from_this(), size](std::byte* at) { self->give_back(at, size); }};
+  return {block, {shared_from_this(), size, [](void* arena, std::byte* at, std::size_t length) noexcept {
+                    static_cast<Arena*>(arena)->give_back(at, length);
+                  }}};
 }
 
-void Arena::give_back(std::byte* block, std::size_t size) noexcept { free_[size].push_back(block); }
+void Arena::give_back(std::byte* block, std::size_t size) noexcept { classes_.find(size)->second.free.push_back(block); }
 
 }  // namespace tessera

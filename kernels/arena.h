@@ -25,8 +25,9 @@ class Memory {
 /// Throws ResourceError when the device is absent or not supported by this build.
 [[nodiscard]] std::shared_ptr<Memory> memory_of(Device device);
 
-/// Keeps the blocks that were given back and hands out the most recently used one that fits, so that the
-/// working set of a steady state stays small, hot in cache, and allocated once. One caller at a time.
+/// Keeps the blocks that were given back and hands out the most recently used one of the size asked for (four sizes an
+/// octave), so that the working set of a steady state stays small, hot in cache, and allocated once. One caller at a
+/// time.
 class Arena : public std::enable_shared_from_this<Arena> {
  public:
   explicit Arena(std::shared_ptr<Memory> memory) : memory_(std::move(memory)) {}
@@ -42,7 +43,11 @@ class Arena : public std::enable_shared_from_this<Arena> {
   void give_back(std::byte* block, std::size_t size) noexcept;
 
   std::shared_ptr<Memory> memory_;
-  std::map<std::size_t, std::vector<std::byte*>> free_;  // by size class
+  struct Class {
+    std::vector<std::byte*> free;
+    std::size_t made = 0;
+  };
+  std::map<std::size_t, Class> classes_;  // by size
 };
 
 }  // namespace tessera

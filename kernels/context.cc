@@ -98,7 +98,10 @@ Tensor Context::allocate(Shape shape, DType type) {
   const std::size_t bytes = byte_count(shape, type);
   std::byte* block = memory->allocate(std::max<std::size_t>(bytes, 1));
   memory->zero(block, bytes);
-  return {Tensor::Block(block, [memory](std::byte* at) { memory->release(at); }), device_, type, std::move(shape)};
+  BlockRelease release{memory, bytes, [](void* owner, std::byte* at, std::size_t) noexcept {
+                            static_cast<Memory*>(owner)->release(at);
+                          }};
+  return {Tensor::Block(block, std::move(release)), device_, type, std::move(shape)};
 }
 
 void Context::upload(const void* host, std::byte* device, std::size_t bytes) {

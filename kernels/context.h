@@ -55,7 +55,7 @@ class Context {
                                 }});
   }
 
-  /// Work memory: reused from call to call, so that a steady state allocates nothing. Not zeroed.
+  /// Work memory: reused from call to call, so that a steady state takes none from the device. Not zeroed.
   [[nodiscard]] Tensor scratch(Shape shape, DType type = DType::f32);
   /// Long-lived memory (weights, caches) on this context's device, zeroed.
   [[nodiscard]] Tensor allocate(Shape shape, DType type = DType::f32);

@@ -18,10 +18,17 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
 // Sums that fit the registers beside two panels and a broadcast: 12 x 32 of 32 AVX-512 registers, 6 x 16 of 16 AVX2.
+// A single row is bound by memory: more panels in flight hide its latency.
+#if !defined(TESSERA_SANITIZED)
 inline constexpr int kBlockRows = kParts == 1 ? 12 : 6;
 inline constexpr int kBlockPanels = kParts == 1 ? 2 : 1;
-// A single row is bound by memory: more panels in flight hide its latency.
 inline constexpr int kStreamPanels = 4;
+#else
+// Compilers take minutes to instrument blocks of that size; the cut changes no bit.
+inline constexpr int kBlockRows = 3;
+inline constexpr int kBlockPanels = 1;
+inline constexpr int kStreamPanels = 2;
+#endif
 
 static HWY_INLINE Floats load_panel(const float* at) { return load(at); }
 
@@ -137,8 +144,8 @@ static void multiply_rows(const float* rows, std::int64_t row_step, std::int64_t
   };
   if constexpr (kPanels <= kBlockPanels) {
     blocks.template operator()<kBlockRows>();
-    if constexpr (kBlockRows == 12) blocks.template operator()<6>();
-    blocks.template operator()<3>();
+    if constexpr (kBlockRows > 6) blocks.template operator()<6>();
+    if constexpr (kBlockRows > 3) blocks.template operator()<3>();
   }
   blocks.template operator()<2>();
   blocks.template operator()<1>();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "kernels/constants.h"
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
@@ -91,7 +92,7 @@ std::vector<float> rotary_frequencies(float theta, int rotary_dim) {
   std::vector<float> frequencies;
   for (int i = 0; i < rotary_dim; i += 2) {
     const float exponent = static_cast<float>(i) / static_cast<float>(rotary_dim);
-    frequencies.push_back(1.0F / static_cast<float>(std::pow(double{theta}, double{exponent})));
+    frequencies.push_back(1.0F / static_cast<float>(exact_pow(theta, exponent)));
   }
   return frequencies;
 }

@@ -24,6 +24,7 @@ struct RotaryShape {
 [[nodiscard]] std::vector<float> rotary_frequencies(float theta, int rotary_dim);
 
 /// Rotary position embedding, in place: row r of x [rows, heads * head_dim] stands at position first_position + r.
+/// Angles beyond 2^22 stay at 2^22 (46 hours at 25 Hz).
 /// angle = float(position) * frequencies[j]; y1 = fma(x1, cos, -(x2 * sin)); y2 = fma(x2, cos, x1 * sin).
 /// `frequencies` is [rotary_dim/2] on the device. Throws ArgumentError when the shape and x disagree.
 void rotary(Context& context, const RotaryShape& shape, const float* frequencies, std::int64_t first_position,

@@ -9,8 +9,9 @@ namespace {
 
 class DeviceMemory final : public Memory {
  public:
-  explicit DeviceMemory(int index) { check(cudaSetDevice(index), "cudaSetDevice"); }
+  explicit DeviceMemory(int index) : index_(index) { make_current(); }
   std::byte* allocate(std::size_t bytes) override {
+    make_current();
     void* block = nullptr;
     if (cudaMalloc(&block, bytes) != cudaSuccess) {
       throw ResourceError("out_of_memory", "cannot allocate " + std::to_string(bytes) + " bytes on the GPU");
@@ -19,15 +20,27 @@ class DeviceMemory final : public Memory {
   }
   void release(std::byte* block) noexcept override { cudaFree(block); }
   void upload(const void* host, std::byte* device, std::size_t bytes) override {
+    make_current();
     check(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice), "upload");
   }
   void download(const std::byte* device, void* host, std::size_t bytes) override {
+    make_current();
     check(cudaMemcpy(host, device, bytes, cudaMemcpyDeviceToHost), "download");
   }
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) override {
+    make_current();
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice), "copy");
   }
-  void zero(std::byte* at, std::size_t bytes) override { check(cudaMemsetAsync(at, 0, bytes), "zero"); }
+  void zero(std::byte* at, std::size_t bytes) override {
+    make_current();
+    check(cudaMemsetAsync(at, 0, bytes), "zero");
+  }
+
+ private:
+  // The current device belongs to the calling thread, and work on a context begins with an upload.
+  void make_current() const { check(cudaSetDevice(index_), "cudaSetDevice"); }
+
+  int index_;
 };
 
 }  // namespace

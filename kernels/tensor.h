@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -79,11 +78,19 @@ struct Matrix {
   operator ConstMatrix() const noexcept { return {data, rows, columns, row_step}; }  // NOLINT
 };
 
+/// Gives a block back to its owner, which it keeps alive.
+struct BlockRelease {
+  std::shared_ptr<void> owner;
+  std::size_t bytes = 0;
+  void (*give_back)(void* owner, std::byte* block, std::size_t bytes) noexcept = nullptr;
+  void operator()(std::byte* block) const noexcept { give_back(owner.get(), block, bytes); }
+};
+
 /// Owns a contiguous array on one device. Move-only: sharing is done with views. The block goes back
 /// to where it came from (an Arena, or the device) on destruction.
 class Tensor {
  public:
-  using Block = std::unique_ptr<std::byte, std::function<void(std::byte*)>>;
+  using Block = std::unique_ptr<std::byte, BlockRelease>;
 
   Tensor() = default;
   Tensor(Block block, Device device, DType type, Shape shape);

@@ -40,7 +40,7 @@ std::vector<fs::path> candidates() {
   return paths;
 }
 
-OpenFfmpeg* load() {
+OpenFfmpeg* load(const std::string& input) {
   std::string reason = "it is not installed";
   for (const fs::path& path : candidates()) {
     std::error_code error;
@@ -50,14 +50,14 @@ OpenFfmpeg* load() {
     if (symbol != nullptr) return reinterpret_cast<OpenFfmpeg*>(symbol);
     if (const char* text = ::dlerror()) reason = text;
   }
-  throw ResourceError("missing_module", std::string("cannot load ") + kModule + ", which reads MP3, AAC and videos: " +
+  throw InputError("missing_module", input + ": cannot load " + kModule + ", which reads MP3, AAC and videos: " +
                                             reason + ". Set TESSERA_MODULES to its folder");
 }
 
 }  // namespace
 
 std::unique_ptr<Decoder> open_ffmpeg(std::unique_ptr<Source> source, const ReadOptions& options) {
-  static OpenFfmpeg* const open = load();
+  static OpenFfmpeg* const open = load(source->name());
   return std::unique_ptr<Decoder>(open(source, options));
 }
 

@@ -7,7 +7,7 @@
 namespace tessera::media {
 namespace {
 
-constexpr std::int64_t kBlock = 1 << 15;  // frames
+constexpr std::int64_t kBlock = 1 << 16;  // samples of all channels
 
 std::int64_t samples_in(double seconds, int sample_rate) {
   const double samples = std::round(seconds * sample_rate);
@@ -31,7 +31,7 @@ class Window final : public AudioReader {
     const std::int64_t wanted = std::min(frames, left_);
     std::int64_t done = 0;
     while (done < wanted) {
-      const std::int64_t got = read_block(std::min(kBlock, wanted - done), out);
+      const std::int64_t got = read_block(std::min(block_frames(), wanted - done), out);
       if (got == 0) break;
       done += got;
     }
@@ -56,13 +56,16 @@ class Window final : public AudioReader {
   void go_to_start() {
     if (position_ >= first_) return;
     position_ = decoder_->skip(first_);
-    std::vector<float> passed(static_cast<std::size_t>(kBlock) * static_cast<std::size_t>(info().channels));
+    std::vector<float> passed(static_cast<std::size_t>(block_frames()) * static_cast<std::size_t>(info().channels));
     while (position_ < first_) {
-      const std::int64_t got = decoder_->read(std::min(kBlock, first_ - position_), passed.data());
+      const std::int64_t got = decoder_->read(std::min(block_frames(), first_ - position_), passed.data());
       if (got == 0) nothing_left();
       position_ += got;
     }
   }
+
+  /// A header may claim 65535 channels: what a block may hold is counted in samples.
+  [[nodiscard]] std::int64_t block_frames() const { return std::max<std::int64_t>(1, kBlock / info().channels); }
 
   void check(const float* samples, std::size_t count) const {
     const auto* bad = std::find_if_not(samples, samples + count, [](float x) { return std::isfinite(x); });

@@ -1,6 +1,6 @@
 #include "codec/audio/mimi.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "codec/audio/chunked_stream.h"
 #include "codec/layers/conv.h"
@@ -18,7 +18,8 @@ struct MimiShape {
   SeanetShape seanet;
   TransformerShape transformer;
   int sample_rate = 0;
-  std::int64_t latent_stride = 1;
+  std::int64_t latent_stride = 1;  ///< SEANet frames a frame of codes
+  bool resamples = false;          ///< has the convolutions between the two rates
   std::int64_t upsample_groups = 1;
   std::int64_t codebook_size = 0;
   std::int64_t codebook_width = 0;
@@ -40,6 +41,7 @@ SeanetShape read_seanet(const Config& config) {
   s.filters = config.integer("num_filters", 1, 1 << 14);
   s.ratios = config.integers("upsampling_ratios", 1, 1 << 10);
   require(config, !s.ratios.empty() && s.ratios.size() <= 16, "\"upsampling_ratios\" must have 1 to 16 entries");
+  require(config, s.hop() <= SeanetShape::kMostHop, "\"upsampling_ratios\" multiply to more than 2^20");
   s.kernel = config.integer("kernel_size", 1, 1 << 10);
   s.last_kernel = config.integer("last_kernel_size", 1, 1 << 10);
   s.residual_kernel = config.integer("residual_kernel_size", 1, 1 << 10);
@@ -64,6 +66,8 @@ TransformerShape read_transformer(const Config& config) {
   require(config, t.heads % t.key_value_heads == 0, "\"num_key_value_heads\" must divide \"num_attention_heads\"");
   t.head_dim = config.has("head_dim") ? static_cast<int>(config.integer("head_dim", 2, 1 << 10))
                                       : static_cast<int>(t.width / t.heads);
+  require(config, t.head_dim % 2 == 0 && (config.has("head_dim") || t.width % t.heads == 0),
+          "the size of a head must be even");
   t.mlp_width = config.integer("intermediate_size", 1, 1 << 20);
   t.left = config.integer("sliding_window", 1, 1 << 20) - 1;
   t.right = 0;
@@ -71,21 +75,26 @@ TransformerShape read_transformer(const Config& config) {
   t.epsilon = static_cast<float>(config.number("norm_eps"));
   const char* theta = config.has("rope_theta") ? "rope_theta" : "rope_parameters.rope_theta";
   t.rope_theta = static_cast<float>(config.number(theta));
+  require(config, t.epsilon >= 0 && t.rope_theta > 0, "\"norm_eps\" must not be negative, \"rope_theta\" be positive");
   if (config.has("rope_parameters.rope_type")) {
     require(config, config.string("rope_parameters.rope_type") == "default", "only the default rotary type is supported");
   }
   return t;
 }
 
-// Frames of the SEANet that one frame of codes covers. The published configuration gives `frame_rate`; transformers 5
-// writes `_frame_rate`, which may be null: then it is half the SEANet's.
-std::int64_t read_latent_stride(const Config& config, const SeanetShape& seanet, int sample_rate) {
+// The published configuration gives `frame_rate`; transformers 5 writes `_frame_rate`, which may be null: then it is half
+// the SEANet's. Where the two rates differ there is a convolution, even if it turns out to keep the rate.
+void read_rates(const Config& config, MimiShape& s) {
+  const SeanetShape& seanet = s.seanet;
+  const int sample_rate = s.sample_rate;
   const auto seanet_rate = static_cast<double>((sample_rate + seanet.hop() - 1) / seanet.hop());
   const char* key = config.has("frame_rate") ? "frame_rate" : "_frame_rate";
   const double rate = config.has(key) ? config.number(key)
                                       : static_cast<double>(sample_rate) / static_cast<double>(2 * seanet.hop());
-  require(config, rate > 0 && rate <= seanet_rate, "the frame rate must be above 0 and at most the SEANet's");
-  return static_cast<std::int64_t>(seanet_rate / rate);
+  require(config, rate > 0 && rate <= seanet_rate && seanet_rate / rate < 1024,
+          "the frame rate must be at most the SEANet's and at least a 1024th of it");
+  s.resamples = rate != seanet_rate;
+  s.latent_stride = static_cast<std::int64_t>(seanet_rate / rate);
 }
 
 MimiShape read_shape(const Config& config) {
@@ -93,7 +102,7 @@ MimiShape read_shape(const Config& config) {
   s.seanet = read_seanet(config);
   s.transformer = read_transformer(config);
   s.sample_rate = static_cast<int>(config.integer("sampling_rate", 1, 1 << 20));
-  s.latent_stride = read_latent_stride(config, s.seanet, s.sample_rate);
+  read_rates(config, s);
   s.upsample_groups = config.integer("upsample_groups", 1, s.seanet.width);
   require(config, s.seanet.width % s.upsample_groups == 0, "\"upsample_groups\" must divide \"hidden_size\"");
   s.codebook_size = config.integer("codebook_size", 2, 1 << 20);
@@ -177,7 +186,7 @@ class Mimi final : public AudioCodec {
         decoder_transformer_(context, checkpoint, "decoder_transformer.layers", s.transformer,
                              transformer_names(s.attention_bias)),
         decoder_(context, checkpoint, "decoder.layers", s.seanet) {
-    if (s.latent_stride > 1) {
+    if (s.resamples) {
       downsample_.emplace_back(context, checkpoint, "downsample.conv", downsample_options(s));
       const ConvShape up{s.seanet.width, s.seanet.width, 2 * s.latent_stride, s.latent_stride, 1, s.upsample_groups};
       upsample_.emplace_back(context, checkpoint, "upsample.conv", up, false);

@@ -65,7 +65,10 @@ void Mimo::describe(const Checkpoint& checkpoint) {
   info_.levels = quantizer_.levels();
   info_.codebook_sizes = shape_.codebook_sizes;
   info_.streams = shape_.encoder_streams() && shape_.decoder_streams();
-  info_.decode_latency = shape_.synthesis.n_fft - shape_.synthesis.hop - shape_.synthesis.trim();
+  info_.encode_latency = shape_.encoder_streams() ? 0 : kSegmentMelFrames * shape_.mel.hop;
+  info_.decode_latency = shape_.decoder_streams()
+                             ? shape_.synthesis.n_fft - shape_.synthesis.hop - shape_.synthesis.trim()
+                             : kSegmentTokens * shape_.hop();
   info_.parameters = checkpoint.parameters();
   info_.segmenting = info_.streams ? "causal stream: any length in one piece"
                                    : "segments of 6000 mel frames encoded, of 1500 code frames decoded, each alone";

@@ -26,12 +26,14 @@ TransformerShape common_transformer(const Config& config, std::int64_t width, co
   t.width = width;
   t.layers = small(config, layers, 0, 1 << 10);
   t.heads = small(config, heads, 1, 1 << 10);
-  require(config, width % t.heads == 0 && width / t.heads % 2 == 0, "\"" + heads + "\" must divide the width evenly");
+  require(config, width % t.heads == 0 && width / t.heads % 2 == 0 && width / t.heads <= 1024,
+          "\"" + heads + "\" must divide the width into even heads of at most 1024");
   t.key_value_heads = t.heads;
   t.head_dim = static_cast<int>(width / t.heads);
   t.mlp_width = config.integer(mlp, 1, 1 << 20);
   t.activation = activation_from_name(config.string("activation_function"), config.name());
   t.rope_theta = static_cast<float>(config.number("rope_theta"));
+  require(config, t.rope_theta > 0, "\"rope_theta\" must be positive");
   const std::string norm = config.string("ln_type");
   require(config, norm == "LayerNorm" || norm == "RMSNorm", "\"ln_type\" must be LayerNorm or RMSNorm, is " + norm);
   t.norm = norm == "RMSNorm" ? NormLayer::Kind::rms : NormLayer::Kind::layer;

@@ -37,7 +37,7 @@ struct MimoShape {
 /// Throws CheckpointError that names the key.
 [[nodiscard]] MimoShape read_mimo_shape(const Config& config);
 
-/// Tensor names of one layer; `norm_bias` is false for RMSNorm.
+/// Tensor names of one layer.
 [[nodiscard]] TransformerNames mimo_transformer_names();
 
 }  // namespace tessera

@@ -52,7 +52,10 @@ MimoEncoder::State MimoEncoder::start_stream(Context& context, std::int64_t toke
 }
 
 MimoEncoder::State MimoEncoder::start_whole(Context& context, std::int64_t frames) const {
-  return start(context, transformer_.start_whole(context, frames));
+  const std::int64_t padding = shape_.causal_convs ? 0 : kSymmetricPadding;
+  const std::int64_t first = conv1_.shape().output_frames(frames + conv1_.left() + padding);
+  const std::int64_t second = conv2_.shape().output_frames(first + conv2_.left() + padding);
+  return start(context, transformer_.start_whole(context, second));
 }
 
 Tensor MimoEncoder::forward(Context& context, State& state, ConstMatrix mel, bool last) const {

@@ -34,6 +34,7 @@ class ConvLayer {
   [[nodiscard]] Tensor forward(Context& context, State& state, ConstMatrix x, const Epilogue& after = {},
                                std::int64_t right = kMore) const;
   [[nodiscard]] const ConvShape& shape() const noexcept { return options_.shape; }
+  [[nodiscard]] std::int64_t left() const noexcept { return options_.left; }
 
   /// More chunks follow.
   static constexpr std::int64_t kMore = -1;

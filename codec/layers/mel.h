@@ -15,7 +15,8 @@ struct MelShape {
   std::int64_t bands = 0;
   double f_min = 0;
   double f_max = 0;
-  /// reflect: frames centred on t * hop, the wave mirrored at both ends, 1 + L / hop frames (torch.stft, center).
+  /// reflect: frames centred on t * hop, the wave mirrored at both ends, 1 + L / hop frames for an even n_fft
+  /// (torch.stft, center).
   /// causal: frame t ends at sample (t + 1) * hop, zeros in front; the caller pads to whole hops.
   bool causal = false;
 };

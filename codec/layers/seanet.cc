@@ -17,9 +17,10 @@ ConvLayer::Options causal(const SeanetShape& s, std::int64_t in, std::int64_t ou
 
 std::string layer(const std::string& prefix, int index) { return prefix + "." + std::to_string(index); }
 
+// Saturates far above any size that is allowed.
 std::int64_t power(std::int64_t base, int exponent) {
   std::int64_t result = 1;
-  for (int i = 0; i < exponent; ++i) result *= base;
+  for (int i = 0; i < exponent && result < SeanetShape::kMostHop; ++i) result *= base;
   return result;
 }
 
@@ -46,7 +47,9 @@ Tensor in_pieces(Context& context, ConstMatrix x, std::int64_t frames, std::int6
 
 std::int64_t SeanetShape::hop() const {
   std::int64_t product = 1;
-  for (const std::int64_t ratio : ratios) product *= ratio;
+  for (const std::int64_t ratio : ratios) {
+    if (product <= kMostHop) product *= ratio;
+  }
   return product;
 }
 

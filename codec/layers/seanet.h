@@ -23,7 +23,9 @@ struct SeanetShape {
   bool conv_shortcut = false;           ///< a 1-wide convolution instead of the identity
   PadMode left_mode = PadMode::zeros;
 
+  /// Samples a latent frame; anything above kMostHop only says that it is too large.
   [[nodiscard]] std::int64_t hop() const;
+  static constexpr std::int64_t kMostHop = std::int64_t{1} << 20;
 };
 
 /// x + conv1(elu(conv_k(elu(x)))), optionally with a convolution on the shortcut.

@@ -12,7 +12,7 @@ struct SynthesisShape {
   std::int64_t width = 0;
   std::int64_t n_fft = 0;
   std::int64_t hop = 0;
-  /// same: (n_fft - hop)/2 samples cut at both ends, hop samples a frame. center: n_fft/2 cut (torch.istft).
+  /// same: (n_fft - hop)/2 samples cut at both ends, so hop samples a frame when n_fft - hop is even. center: n_fft/2 cut (torch.istft).
   bool center = false;
 
   [[nodiscard]] std::int64_t trim() const noexcept { return center ? n_fft / 2 : (n_fft - hop) / 2; }

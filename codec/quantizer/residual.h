@@ -16,7 +16,6 @@ class ResidualQuantizer {
   ResidualQuantizer(std::vector<Codebook> codebooks, std::vector<LinearLayer> projections);
 
   [[nodiscard]] int levels() const noexcept { return static_cast<int>(codebooks_.size()); }
-  [[nodiscard]] std::int64_t size(int level) const { return codebooks_[static_cast<std::size_t>(level)].size(); }
 
   /// Appends the first `levels` rows of codes of x [frames, width of the latent] to `rows`.
   void encode(Context& context, ConstMatrix x, int levels, std::vector<std::vector<std::int32_t>>& rows) const;

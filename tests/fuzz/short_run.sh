@@ -3,16 +3,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-10}
-cmake --preset fuzz -DTESSERA_MEDIA=OFF >/dev/null
+cmake --preset asan >/dev/null
 targets=$(cd tests/fuzz && ls fuzz_*.cc | sed 's/\.cc$//')
 # shellcheck disable=SC2086
-cmake --build --preset fuzz --target $targets
+cmake --build --preset asan --target $targets
 for target in $targets; do
   name=${target#fuzz_}
   work=$(mktemp -d)
   options=(-max_total_time="$seconds" -print_final_stats=0 -verbosity=0 -rss_limit_mb=2048)
   [ -f "tests/fuzz/$name.dict" ] && options+=("-dict=tests/fuzz/$name.dict")
-  "build-fuzz/$target" "${options[@]}" "$work" "tests/fuzz/corpus/$name"
+  "build-asan/$target" "${options[@]}" "$work" "tests/fuzz/corpus/$name"
   rm -rf "$work"
   echo "$target: $seconds s, nothing found"
 done
