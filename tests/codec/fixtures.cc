@@ -1,7 +1,10 @@
 #include "tests/codec/fixtures.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <ostream>
@@ -10,6 +13,9 @@
 
 namespace tessera::fixtures {
 namespace {
+
+// A reference rounds differently: another code is right only where the two best entries were this close.
+constexpr float kNearTie = 1e-4F;
 
 const StoredTensor& tensor(const SafetensorsFile& file, const std::string& name) {
   const auto found = file.tensors().find(name);
@@ -41,7 +47,7 @@ std::vector<std::vector<std::int32_t>> codes(const SafetensorsFile& file, const 
 
 std::vector<Case> cases() {
   std::vector<Case> found;
-  for (const char* family : {"mimi", "mimo", "embedded"}) {
+  for (const char* family : {"mimi", "mimo"}) {
     const std::filesystem::path root = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/golden" / family;
     if (!std::filesystem::is_directory(root)) continue;
     for (const auto& entry : std::filesystem::directory_iterator(root)) {
@@ -74,6 +80,24 @@ std::vector<Setting> settings() {
   }
   if (cuda::device_memory != nullptr) all.push_back({"cuda", {Device{Device::Kind::cuda, 0}, 1, {}}});
   return all;
+}
+
+// A near tie changes what later levels of the same frame see, and through the residual only those.
+int count_mismatches(const Expected& expected, const Codes& got, const std::string& where) {
+  int near_ties = 0;
+  const std::size_t frames = expected.codes.front().size();
+  for (std::size_t t = 0; t < frames; ++t) {
+    for (std::size_t level = 0; level < expected.codes.size(); ++level) {
+      if (got.rows[level][t] == expected.codes[level][t]) continue;
+      const float margin = expected.margins[level * frames + t];
+      std::printf("%s: level %zu frame %zu: %d, reference %d, margin %.3g\n", where.c_str(), level, t,
+                  got.rows[level][t], expected.codes[level][t], static_cast<double>(margin));
+      EXPECT_LT(margin, kNearTie) << where;
+      ++near_ties;
+      break;
+    }
+  }
+  return near_ties;
 }
 
 double signal_to_noise(const std::vector<float>& expected, const std::vector<float>& got) {

@@ -15,7 +15,7 @@ namespace tessera::fixtures {
 [[nodiscard]] std::vector<std::vector<std::int32_t>> codes(const SafetensorsFile& file, const std::string& name);
 [[nodiscard]] bool has(const SafetensorsFile& file, const std::string& name);
 
-/// One folder of tests/golden/mimi, tests/golden/mimo, or the embedded codec's.
+/// One folder of tests/golden/mimi or tests/golden/mimo.
 struct Case {
   std::string folder;
   std::string name;
@@ -31,6 +31,10 @@ struct Expected {
   std::vector<float> decoded;
 };
 [[nodiscard]] std::vector<Expected> expectations(const Case& c);
+
+/// Prints every code that differs with its margin, fails the test where it is no near tie, and returns how many frames
+/// differ.
+int count_mismatches(const Expected& expected, const Codes& got, const std::string& where);
 
 /// Contexts whose results must agree in every bit.
 struct Setting {
