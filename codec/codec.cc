@@ -40,7 +40,8 @@ const Family& family_of(const Config& config) {
     if (type == family.model_type || (type.empty() && architecture == family.architecture)) return family;
     known += std::string(known.empty() ? "" : ", ") + family.model_type;
   }
-  throw CheckpointError(config.name() + ": unsupported family (model_type \"" + type + "\"); this build reads " + known);
+  throw CheckpointError(config.name() + ": unsupported family (model_type \"" + type + "\"); this build reads " +
+                        known);
 }
 
 }  // namespace

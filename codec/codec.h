@@ -24,11 +24,11 @@ struct Codes {
 
 /// What a checkpoint is, for `inspect`, `vocab` and the layers above.
 struct AudioCodecInfo {
-  std::string family;        ///< "mimi", "mimo-audio-tokenizer"
-  int sample_rate = 0;       ///< Hz
+  std::string family;   ///< "mimi", "mimo-audio-tokenizer"
+  int sample_rate = 0;  ///< Hz
   int channels = 1;
-  int hop = 0;               ///< samples per frame of row 0
-  int levels = 0;            ///< every level the checkpoint has
+  int hop = 0;                      ///< samples per frame of row 0
+  int levels = 0;                   ///< every level the checkpoint has
   std::vector<int> codebook_sizes;  ///< one a level
   /// True when frames come out as samples go in and streamed equals offline bit for bit.
   bool streams = false;

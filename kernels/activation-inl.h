@@ -17,14 +17,22 @@ namespace tessera::HWY_NAMESPACE {
 template <class Body>
 static HWY_INLINE void with_activation(Activation f, const Body& body) {
   switch (f) {
-    case Activation::none: return body([](const Floats& x) HWY_ATTR { return x; });
-    case Activation::relu: return body([](const Floats& x) HWY_ATTR { return relu<Lanes>(x); });
-    case Activation::elu: return body([](const Floats& x) HWY_ATTR { return elu<Lanes>(x); });
-    case Activation::gelu: return body([](const Floats& x) HWY_ATTR { return gelu<Lanes>(x); });
-    case Activation::silu: return body([](const Floats& x) HWY_ATTR { return silu<Lanes>(x); });
-    case Activation::tanh: return body([](const Floats& x) HWY_ATTR { return tanh<Lanes>(x); });
-    case Activation::sigmoid: return body([](const Floats& x) HWY_ATTR { return sigmoid<Lanes>(x); });
-    case Activation::exp: return body([](const Floats& x) HWY_ATTR { return exp<Lanes>(x); });
+    case Activation::none:
+      return body([](const Floats& x) HWY_ATTR { return x; });
+    case Activation::relu:
+      return body([](const Floats& x) HWY_ATTR { return relu<Lanes>(x); });
+    case Activation::elu:
+      return body([](const Floats& x) HWY_ATTR { return elu<Lanes>(x); });
+    case Activation::gelu:
+      return body([](const Floats& x) HWY_ATTR { return gelu<Lanes>(x); });
+    case Activation::silu:
+      return body([](const Floats& x) HWY_ATTR { return silu<Lanes>(x); });
+    case Activation::tanh:
+      return body([](const Floats& x) HWY_ATTR { return tanh<Lanes>(x); });
+    case Activation::sigmoid:
+      return body([](const Floats& x) HWY_ATTR { return sigmoid<Lanes>(x); });
+    case Activation::exp:
+      return body([](const Floats& x) HWY_ATTR { return exp<Lanes>(x); });
   }
 }
 

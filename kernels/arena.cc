@@ -46,7 +46,8 @@ std::size_t size_class(std::size_t bytes) {
 std::shared_ptr<Memory> memory_of(Device device) {
   if (!device.is_cuda()) return std::make_shared<HostMemory>();
   if (cuda::device_memory == nullptr) {
-    throw ResourceError("no_device", "this build has no CUDA support: configure with -DTESSERA_CUDA=ON, or use --device cpu");
+    throw ResourceError("no_device",
+                        "this build has no CUDA support: configure with -DTESSERA_CUDA=ON, or use --device cpu");
   }
   return cuda::device_memory(device.index);
 }
@@ -73,6 +74,8 @@ Tensor::Block Arena::take(std::size_t bytes) {
                   }}};
 }
 
-void Arena::give_back(std::byte* block, std::size_t size) noexcept { classes_.find(size)->second.free.push_back(block); }
+void Arena::give_back(std::byte* block, std::size_t size) noexcept {
+  classes_.find(size)->second.free.push_back(block);
+}
 
 }  // namespace tessera

@@ -99,8 +99,8 @@ Tensor Context::allocate(Shape shape, DType type) {
   std::byte* block = memory->allocate(std::max<std::size_t>(bytes, 1));
   memory->zero(block, bytes);
   BlockRelease release{memory, bytes, [](void* owner, std::byte* at, std::size_t) noexcept {
-                            static_cast<Memory*>(owner)->release(at);
-                          }};
+                         static_cast<Memory*>(owner)->release(at);
+                       }};
   return {Tensor::Block(block, std::move(release)), device_, type, std::move(shape)};
 }
 

@@ -10,8 +10,7 @@ namespace tessera {
 /// `reason()` is a stable word for machines (`{"status":"error","reason":…}`).
 class Error : public std::runtime_error {
  public:
-  Error(std::string reason, const std::string& message)
-      : std::runtime_error(message), reason_(std::move(reason)) {}
+  Error(std::string reason, const std::string& message) : std::runtime_error(message), reason_(std::move(reason)) {}
   [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
 
  private:

@@ -41,17 +41,17 @@ struct Lanes {
   using I = Ints;
   using M = Mask;
 
-#define TESSERA_UNARY(name, R, A, expression)    \
-  static HWY_INLINE R name(const A& a) {         \
-    R r;                                         \
-    TESSERA_EACH_PART r.part[p] = (expression);  \
-    return r;                                    \
+#define TESSERA_UNARY(name, R, A, expression)   \
+  static HWY_INLINE R name(const A& a) {        \
+    R r;                                        \
+    TESSERA_EACH_PART r.part[p] = (expression); \
+    return r;                                   \
   }
-#define TESSERA_BINARY(name, R, A, expression)             \
-  static HWY_INLINE R name(const A& a, const A& b) {       \
-    R r;                                                   \
-    TESSERA_EACH_PART r.part[p] = (expression);            \
-    return r;                                              \
+#define TESSERA_BINARY(name, R, A, expression)       \
+  static HWY_INLINE R name(const A& a, const A& b) { \
+    R r;                                             \
+    TESSERA_EACH_PART r.part[p] = (expression);      \
+    return r;                                        \
   }
   TESSERA_BINARY(add, F, F, hn::Add(a.part[p], b.part[p]))
   TESSERA_BINARY(sub, F, F, hn::Sub(a.part[p], b.part[p]))

@@ -78,12 +78,8 @@ struct FinishSums {
   HWY_INLINE FinishSums at(std::int64_t row, std::int64_t panel) const {
     const auto move = [](auto* p, std::int64_t by) { return p == nullptr ? nullptr : p + by; };
     const std::int64_t column = panel * 16;
-    return {move(bias, column),
-            move(scale, column),
-            move(residual, row * residual_step + column),
-            residual_step,
-            out + row * out_step + column,
-            out_step,
+    return {move(bias, column), move(scale, column),           move(residual, row * residual_step + column),
+            residual_step,      out + row * out_step + column, out_step,
             columns - column};
   }
   HWY_INLINE void take(int r, int p, Floats y) const {
@@ -97,7 +93,8 @@ struct FinishSums {
   }
 };
 
-/// Rows `row_step` floats apart times panels `panel_step` elements apart: one chain of `depth` fused multiply-adds each.
+/// Rows `row_step` floats apart times panels `panel_step` elements apart: one chain of `depth` fused multiply-adds
+/// each.
 template <int kRows, int kPanels, class T, class Sink>
 static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, std::int64_t depth, const T* panels,
                                       std::int64_t panel_step, const Sink& sink) {

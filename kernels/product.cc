@@ -59,10 +59,11 @@ static void one_slice(const ProductJob& job, const ProductTile& tile, const T* p
   const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(tile.first_row) + column;
   const Matrix out = job.out.slice(tile.first_row, tile.rows)
                          .columns_from(column, std::min(job.weights->outputs - column, tile.panels * 16));
-  const FinishSums sink{from(e.bias), from(e.scale), residual, e.residual.row_step, out.data, out.row_step, out.columns};
+  const FinishSums sink{from(e.bias), from(e.scale), residual,   e.residual.row_step,
+                        out.data,     out.row_step,  out.columns};
   const SliceRows rows(job.x, tile, 0, job.weights->inputs, staged);
-  multiply_slice(rows.data(), rows.step(), tile.rows, job.weights->inputs, panels, job.weights->inputs * 16, tile.panels,
-                 sink);
+  multiply_slice(rows.data(), rows.step(), tile.rows, job.weights->inputs, panels, job.weights->inputs * 16,
+                 tile.panels, sink);
   if (e.activation == Activation::none) return;
   with_activation(e.activation, [&](auto function) HWY_ATTR {
     for (std::int64_t r = 0; r < out.rows; ++r) map_row(out.row(r), out.columns, out.row(r), function);
@@ -90,9 +91,12 @@ static void product_tile_of(const ProductJob& job, const ProductTile& tile) {
 
 void product_tile(const ProductJob& job, const ProductTile& tile) {
   switch (job.weights->panels.type()) {
-    case DType::f16: return product_tile_of<hwy::float16_t>(job, tile);
-    case DType::bf16: return product_tile_of<hwy::bfloat16_t>(job, tile);
-    default: return product_tile_of<float>(job, tile);
+    case DType::f16:
+      return product_tile_of<hwy::float16_t>(job, tile);
+    case DType::bf16:
+      return product_tile_of<hwy::bfloat16_t>(job, tile);
+    default:
+      return product_tile_of<float>(job, tile);
   }
 }
 

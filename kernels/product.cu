@@ -182,9 +182,12 @@ void run(const ProductJob& job) {
 
 void product(const ProductJob& job) {
   switch (job.weights->panels.type()) {
-    case DType::bf16: return run<BfloatPanel, std::uint16_t>(job);
-    case DType::f16: return run<HalfPanel, std::uint16_t>(job);
-    default: return run<FloatPanel, float>(job);
+    case DType::bf16:
+      return run<BfloatPanel, std::uint16_t>(job);
+    case DType::f16:
+      return run<HalfPanel, std::uint16_t>(job);
+    default:
+      return run<FloatPanel, float>(job);
   }
 }
 

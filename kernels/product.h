@@ -44,16 +44,15 @@ struct PackedWeights {
 /// What happens to each sum before it is stored: y = activation(sum + bias) * scale + residual, each step rounded,
 /// absent ones skipped.
 struct Epilogue {
-  const float* bias = nullptr;   ///< [outputs]
+  const float* bias = nullptr;  ///< [outputs]
   Activation activation = Activation::none;
   const float* scale = nullptr;  ///< [outputs], LayerScale
   ConstMatrix residual;          ///< [rows, outputs]; may be `out` itself
 };
 
-/// out[r, n] = epilogue(sum over k of x[r, k] * w[n, k]), the sum as the arithmetic contract says: slices of 256 inputs,
-/// each one ascending chain of fused multiply-adds from zero, added in ascending order.
-/// x.inputs() == weights.inputs; out is [x.count, weights.outputs] and does not overlap x.
-/// Throws ArgumentError when shapes disagree.
+/// out[r, n] = epilogue(sum over k of x[r, k] * w[n, k]), the sum as the arithmetic contract says: slices of 256
+/// inputs, each one ascending chain of fused multiply-adds from zero, added in ascending order. x.inputs() ==
+/// weights.inputs; out is [x.count, weights.outputs] and does not overlap x. Throws ArgumentError when shapes disagree.
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out);
 
 }  // namespace tessera

@@ -63,8 +63,7 @@ struct Matrix {
   std::int64_t row_step = 0;
 
   Matrix() = default;
-  Matrix(float* data_, std::int64_t rows_, std::int64_t columns_)
-      : Matrix(data_, rows_, columns_, columns_) {}
+  Matrix(float* data_, std::int64_t rows_, std::int64_t columns_) : Matrix(data_, rows_, columns_, columns_) {}
   Matrix(float* data_, std::int64_t rows_, std::int64_t columns_, std::int64_t row_step_)
       : data(data_), rows(rows_), columns(columns_), row_step(row_step_) {}
 
@@ -105,14 +104,12 @@ class Tensor {
 
   /// The elements; the caller knows the dtype (checked in debug builds).
   [[nodiscard]] float* data() const noexcept { return reinterpret_cast<float*>(block_.get()); }
-  [[nodiscard]] std::int32_t* ints() const noexcept {
-    return reinterpret_cast<std::int32_t*>(block_.get());
-  }
+  [[nodiscard]] std::int32_t* ints() const noexcept { return reinterpret_cast<std::int32_t*>(block_.get()); }
 
   /// All leading dimensions folded into rows, the last one as columns.
   [[nodiscard]] Matrix matrix() const noexcept;
-  operator Matrix() const noexcept { return matrix(); }            // NOLINT
-  operator ConstMatrix() const noexcept { return matrix(); }       // NOLINT
+  operator Matrix() const noexcept { return matrix(); }       // NOLINT
+  operator ConstMatrix() const noexcept { return matrix(); }  // NOLINT
 
  private:
   Block block_;

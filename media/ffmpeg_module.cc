@@ -51,7 +51,7 @@ OpenFfmpeg* load(const std::string& input) {
     if (const char* text = ::dlerror()) reason = text;
   }
   throw InputError("missing_module", input + ": cannot load " + kModule + ", which reads MP3, AAC and videos: " +
-                                            reason + ". Set TESSERA_MODULES to its folder");
+                                         reason + ". Set TESSERA_MODULES to its folder");
 }
 
 }  // namespace

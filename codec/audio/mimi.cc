@@ -77,20 +77,21 @@ TransformerShape read_transformer(const Config& config) {
   t.rope_theta = static_cast<float>(config.number(theta));
   require(config, t.epsilon >= 0 && t.rope_theta > 0, "\"norm_eps\" must not be negative, \"rope_theta\" be positive");
   if (config.has("rope_parameters.rope_type")) {
-    require(config, config.string("rope_parameters.rope_type") == "default", "only the default rotary type is supported");
+    require(config, config.string("rope_parameters.rope_type") == "default",
+            "only the default rotary type is supported");
   }
   return t;
 }
 
-// The published configuration gives `frame_rate`; transformers 5 writes `_frame_rate`, which may be null: then it is half
-// the SEANet's. Where the two rates differ there is a convolution, even if it turns out to keep the rate.
+// The published configuration gives `frame_rate`; transformers 5 writes `_frame_rate`, which may be null: then it is
+// half the SEANet's. Where the two rates differ there is a convolution, even if it turns out to keep the rate.
 void read_rates(const Config& config, MimiShape& s) {
   const SeanetShape& seanet = s.seanet;
   const int sample_rate = s.sample_rate;
   const auto seanet_rate = static_cast<double>((sample_rate + seanet.hop() - 1) / seanet.hop());
   const char* key = config.has("frame_rate") ? "frame_rate" : "_frame_rate";
-  const double rate = config.has(key) ? config.number(key)
-                                      : static_cast<double>(sample_rate) / static_cast<double>(2 * seanet.hop());
+  const double rate =
+      config.has(key) ? config.number(key) : static_cast<double>(sample_rate) / static_cast<double>(2 * seanet.hop());
   require(config, rate > 0 && rate <= seanet_rate && seanet_rate / rate < 1024,
           "the frame rate must be at most the SEANet's and at least a 1024th of it");
   s.resamples = rate != seanet_rate;

@@ -214,7 +214,8 @@ class SegmentDecoding final : public ChunkDecoder {
     Tensor latent = context_.scratch({frames, codec_.shape().decoder.width});
     codec_.quantizer().decode(context_, segment, 0, false, latent);
     MimoDecoder::State state = codec_.decoder().start_whole(context_, frames);
-    for (const auto& part : {codec_.decoder().push(context_, state, latent), codec_.decoder().finish(context_, state)}) {
+    for (const auto& part :
+         {codec_.decoder().push(context_, state, latent), codec_.decoder().finish(context_, state)}) {
       samples.insert(samples.end(), part.begin(), part.end());
     }
   }

@@ -37,7 +37,7 @@ class MimoEncoder {
   ConvLayer conv2_;
   Transformer transformer_;
   NormLayer norm_;
-  std::vector<ConvLayer> pool_;       // none or one
+  std::vector<ConvLayer> pool_;  // none or one
   std::vector<NormLayer> pool_norm_;
 };
 

@@ -13,9 +13,9 @@ class ConvLayer {
  public:
   struct Options {
     ConvShape shape;
-    std::int64_t left = 0;                   ///< frames of padding before the first input frame
-    PadMode left_mode = PadMode::zeros;      ///< or replicate
-    Activation before = Activation::none;    ///< on the input; must map 0 to 0, since padding stays zero
+    std::int64_t left = 0;                 ///< frames of padding before the first input frame
+    PadMode left_mode = PadMode::zeros;    ///< or replicate
+    Activation before = Activation::none;  ///< on the input; must map 0 to 0, since padding stays zero
     bool bias = true;
   };
   /// Frames carried between chunks.

@@ -17,8 +17,8 @@ namespace tessera {
 class LinearLayer {
  public:
   struct Part {
-    std::string weight;           ///< tensor [outputs, inputs], or [outputs, inputs, 1]
-    std::string bias;             ///< empty: zeros
+    std::string weight;  ///< tensor [outputs, inputs], or [outputs, inputs, 1]
+    std::string bias;    ///< empty: zeros
     std::int64_t outputs = 0;
   };
 

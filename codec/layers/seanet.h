@@ -11,16 +11,16 @@ namespace tessera {
 /// around strided (or transposed) convolutions with kernel 2 * ratio.
 struct SeanetShape {
   std::int64_t audio_channels = 1;
-  std::int64_t width = 0;               ///< latent channels
-  std::int64_t filters = 0;             ///< channels at the sample rate; doubled at each ratio
-  std::vector<std::int64_t> ratios;     ///< in the decoder's order
+  std::int64_t width = 0;            ///< latent channels
+  std::int64_t filters = 0;          ///< channels at the sample rate; doubled at each ratio
+  std::vector<std::int64_t> ratios;  ///< in the decoder's order
   std::int64_t kernel = 0;
   std::int64_t last_kernel = 0;
   std::int64_t residual_kernel = 0;
   int residual_layers = 0;
-  std::int64_t dilation_base = 1;       ///< residual layer j has dilation base^j
+  std::int64_t dilation_base = 1;  ///< residual layer j has dilation base^j
   std::int64_t compress = 1;
-  bool conv_shortcut = false;           ///< a 1-wide convolution instead of the identity
+  bool conv_shortcut = false;  ///< a 1-wide convolution instead of the identity
   PadMode left_mode = PadMode::zeros;
 
   /// Samples a latent frame; anything above kMostHop only says that it is too large.
@@ -62,8 +62,8 @@ class SeanetEncoder {
   [[nodiscard]] Tensor stage(Context& context, State& state, std::size_t i, ConstMatrix input) const;
 
   std::size_t units_per_stage_;
-  std::vector<ConvLayer> convs_;      // first, one a ratio, last
-  std::vector<ResidualUnit> units_;   // before each strided convolution
+  std::vector<ConvLayer> convs_;     // first, one a ratio, last
+  std::vector<ResidualUnit> units_;  // before each strided convolution
 };
 
 /// Latent [frames, width] to samples [frames * hop, audio_channels].

@@ -12,7 +12,8 @@ struct SynthesisShape {
   std::int64_t width = 0;
   std::int64_t n_fft = 0;
   std::int64_t hop = 0;
-  /// same: (n_fft - hop)/2 samples cut at both ends, so hop samples a frame when n_fft - hop is even. center: n_fft/2 cut (torch.istft).
+  /// same: (n_fft - hop)/2 samples cut at both ends, so hop samples a frame when n_fft - hop is even. center: n_fft/2
+  /// cut (torch.istft).
   bool center = false;
 
   [[nodiscard]] std::int64_t trim() const noexcept { return center ? n_fft / 2 : (n_fft - hop) / 2; }
@@ -22,8 +23,8 @@ class Synthesis {
  public:
   struct State {
     ConvTransposeLayer::State overlap;
-    std::int64_t frames = 0;   ///< taken
-    std::int64_t added = 0;    ///< overlap-added samples made, trimmed ones included
+    std::int64_t frames = 0;  ///< taken
+    std::int64_t added = 0;   ///< overlap-added samples made, trimmed ones included
   };
 
   /// Reads `name`.out.weight and .bias; the window is the periodic Hann window.

@@ -51,16 +51,16 @@ Transformer::Layer Transformer::load_layer(Context& context, Checkpoint& checkpo
   const auto linear = [&](const std::vector<LinearLayer::Part>& parts, std::int64_t inputs) {
     return LinearLayer(context, checkpoint, parts, inputs);
   };
-  return {norm(n.attention_norm),
-          linear({part(n.query, n.query_bias, queries), part(n.key, n.key_bias, keys),
-                  part(n.value, n.value_bias, keys)},
-                 s.width),
-          linear({part(n.output, n.output_bias, s.width)}, queries),
-          norm(n.mlp_norm),
-          linear({part(n.mlp_in, n.mlp_in_bias, s.mlp_width)}, s.width),
-          linear({part(n.mlp_out, n.mlp_out_bias, s.width)}, s.mlp_width),
-          optional_vector(context, checkpoint, joined(prefix, n.attention_scale), s.width),
-          optional_vector(context, checkpoint, joined(prefix, n.mlp_scale), s.width)};
+  return {
+      norm(n.attention_norm),
+      linear({part(n.query, n.query_bias, queries), part(n.key, n.key_bias, keys), part(n.value, n.value_bias, keys)},
+             s.width),
+      linear({part(n.output, n.output_bias, s.width)}, queries),
+      norm(n.mlp_norm),
+      linear({part(n.mlp_in, n.mlp_in_bias, s.mlp_width)}, s.width),
+      linear({part(n.mlp_out, n.mlp_out_bias, s.width)}, s.mlp_width),
+      optional_vector(context, checkpoint, joined(prefix, n.attention_scale), s.width),
+      optional_vector(context, checkpoint, joined(prefix, n.mlp_scale), s.width)};
 }
 
 Transformer::State Transformer::start_stream(Context& context, std::int64_t frames) const {

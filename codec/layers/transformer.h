@@ -18,13 +18,13 @@ struct TransformerShape {
   int key_value_heads = 0;
   int head_dim = 0;
   std::int64_t mlp_width = 0;
-  std::int64_t left = -1;   ///< frames before a query that it sees; -1: all
-  std::int64_t right = 0;   ///< frames after it; -1: all
+  std::int64_t left = -1;  ///< frames before a query that it sees; -1: all
+  std::int64_t right = 0;  ///< frames after it; -1: all
   Activation activation = Activation::gelu;
   NormLayer::Kind norm = NormLayer::Kind::layer;
   float epsilon = 1e-5F;
   float rope_theta = 10000.0F;
-  int skip_layer = 0;       ///< n > 0: the output of layer n is added to the last layer's (MiMo)
+  int skip_layer = 0;  ///< n > 0: the output of layer n is added to the last layer's (MiMo)
 
   /// Frames can be pushed through as they come, with bounded memory.
   [[nodiscard]] bool streams() const noexcept { return left >= 0 && right == 0; }

@@ -9,14 +9,22 @@ namespace tessera::cuda {
 /// One activation on one float.
 TESSERA_DEVICE inline float apply(Activation f, float x) {
   switch (f) {
-    case Activation::none: return x;
-    case Activation::relu: return scalar::relu<scalar::Lanes>(x);
-    case Activation::elu: return scalar::elu<scalar::Lanes>(x);
-    case Activation::gelu: return scalar::gelu<scalar::Lanes>(x);
-    case Activation::silu: return scalar::silu<scalar::Lanes>(x);
-    case Activation::tanh: return scalar::tanh<scalar::Lanes>(x);
-    case Activation::sigmoid: return scalar::sigmoid<scalar::Lanes>(x);
-    case Activation::exp: return scalar::exp<scalar::Lanes>(x);
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return scalar::relu<scalar::Lanes>(x);
+    case Activation::elu:
+      return scalar::elu<scalar::Lanes>(x);
+    case Activation::gelu:
+      return scalar::gelu<scalar::Lanes>(x);
+    case Activation::silu:
+      return scalar::silu<scalar::Lanes>(x);
+    case Activation::tanh:
+      return scalar::tanh<scalar::Lanes>(x);
+    case Activation::sigmoid:
+      return scalar::sigmoid<scalar::Lanes>(x);
+    case Activation::exp:
+      return scalar::exp<scalar::Lanes>(x);
   }
   return x;
 }

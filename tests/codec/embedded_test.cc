@@ -10,7 +10,8 @@ namespace tessera::fixtures {
 namespace {
 
 const std::filesystem::path kModel = std::filesystem::path(TESSERA_SOURCE_DIR) / "samples/model/audio_codec";
-const std::filesystem::path kGolden = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/golden/embedded/golden.safetensors";
+const std::filesystem::path kGolden =
+    std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/golden/embedded/golden.safetensors";
 
 TEST(Embedded, AgreesWithItsTrainingCode) {
   Context context;

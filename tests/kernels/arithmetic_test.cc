@@ -16,7 +16,8 @@ using L = scalar::Lanes;
 
 double ulp_error(float got, double truth) {
   const float rounded = static_cast<float>(truth);
-  if (std::isinf(rounded) || std::isnan(truth)) return got == rounded || (std::isnan(got) && std::isnan(truth)) ? 0 : 1e9;
+  if (std::isinf(rounded) || std::isnan(truth))
+    return got == rounded || (std::isnan(got) && std::isnan(truth)) ? 0 : 1e9;
   const double ulp = std::max(std::nextafterf(std::fabs(rounded), INFINITY) - std::fabs(rounded), 0x1p-149F);
   return std::fabs(static_cast<double>(got) - truth) / ulp;
 }
@@ -63,7 +64,8 @@ TEST(Arithmetic, SpecialValues) {
   EXPECT_TRUE(std::isnan(scalar::log<L>(-1)));
   EXPECT_EQ(scalar::tanh<L>(-50), -1);
   EXPECT_EQ(scalar::erf<L>(50), 1);
-  for (const auto f : {scalar::exp<L>, scalar::expm1<L>, scalar::log<L>, scalar::tanh<L>, scalar::erf<L>, scalar::gelu<L>}) {
+  for (const auto f :
+       {scalar::exp<L>, scalar::expm1<L>, scalar::log<L>, scalar::tanh<L>, scalar::erf<L>, scalar::gelu<L>}) {
     EXPECT_TRUE(std::isnan(f(NAN)));
   }
 }

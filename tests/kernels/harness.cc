@@ -23,9 +23,7 @@ bool bench = false;
 
 using Words = std::vector<std::uint32_t>;
 
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::string first_difference(const std::vector<float>& expected, const std::vector<float>& got) {
   if (expected.size() != got.size()) {
@@ -65,7 +63,8 @@ std::vector<Backend> find_backends() {
   }
   // The emulation's times say nothing, and large shapes would take it minutes.
   const bool timing_emulation = bench && kEmulated;
-  if (cuda::device_memory != nullptr && !timing_emulation) found.push_back({"cuda", {Device{Device::Kind::cuda, 0}, 1, {}}});
+  if (cuda::device_memory != nullptr && !timing_emulation)
+    found.push_back({"cuda", {Device{Device::Kind::cuda, 0}, 1, {}}});
   return found;
 }
 
@@ -73,7 +72,7 @@ std::vector<Backend> find_backends() {
 
 struct Probe::Array {
   Tensor memory;
-  Words words;      // what memory should hold, guards included
+  Words words;        // what memory should hold, guards included
   std::size_t first;  // first word of the payload
   std::vector<bool> writable;
   [[nodiscard]] std::byte* payload() const { return memory.bytes() + first * 4; }
@@ -131,9 +130,7 @@ Matrix Probe::in_place(const std::vector<float>& values, std::int64_t rows, std:
   return m;
 }
 
-std::int32_t* Probe::int_output(std::int64_t count) {
-  return reinterpret_cast<std::int32_t*>(output(count, 1).data);
-}
+std::int32_t* Probe::int_output(std::int64_t count) { return reinterpret_cast<std::int32_t*>(output(count, 1).data); }
 
 std::vector<float> Probe::read(ConstMatrix m) {
   std::vector<float> values;
@@ -158,8 +155,8 @@ std::string Probe::damage() {
     context_.download(array.memory.bytes(), now.data(), now.size() * 4);
     for (std::size_t i = 0; i < now.size(); ++i) {
       if (array.writable[i] || now[i] == array.words[i]) continue;
-      return "array " + std::to_string(a) + ": word " + std::to_string(static_cast<long>(i) - static_cast<long>(array.first)) +
-             " was overwritten";
+      return "array " + std::to_string(a) + ": word " +
+             std::to_string(static_cast<long>(i) - static_cast<long>(array.first)) + " was overwritten";
     }
   }
   return {};

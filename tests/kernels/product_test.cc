@@ -69,8 +69,8 @@ void check(const Job& j, Random& random) {
     if (j.bias) e.bias = p.input(bias);
     if (j.scale) e.scale = p.input(scale);
     const bool in_place = j.in_place && !benchmarking();
-    const Matrix out = in_place ? p.in_place(residual, j.rows, j.outputs)
-                                : p.output(j.rows, j.outputs, j.outputs + j.rows % 3);
+    const Matrix out =
+        in_place ? p.in_place(residual, j.rows, j.outputs) : p.output(j.rows, j.outputs, j.outputs + j.rows % 3);
     if (j.residual) e.residual = in_place ? ConstMatrix(out) : p.input(residual, j.rows, j.outputs);
     const double flops = 2.0 * static_cast<double>(j.rows * inputs * j.outputs);
     return Prepared{[=, &p] { product(p.context(), rows, *packed, e, out); }, out, flops};
@@ -106,8 +106,14 @@ TEST(Product, ManyTilesAndThreads) {
 TEST(Product, Speed) {
   if (!benchmarking()) return;
   Random random(3);
-  for (const auto& [m, k, n] : {std::array<std::int64_t, 3>{256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024},
-                                {24000, 192, 32}, {24000, 32, 64}, {24000, 7, 64}, {24000, 192, 1}, {1, 4096, 4096}}) {
+  for (const auto& [m, k, n] : {std::array<std::int64_t, 3>{256, 256, 256},
+                                {512, 512, 512},
+                                {1024, 1024, 1024},
+                                {24000, 192, 32},
+                                {24000, 32, 64},
+                                {24000, 7, 64},
+                                {24000, 192, 1},
+                                {1, 4096, 4096}}) {
     for (const DType storage : {DType::f32, DType::bf16}) {
       check({m, 1, k, 0, k, n, storage, Activation::none, false, false, false, false}, random);
     }
