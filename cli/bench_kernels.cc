@@ -44,7 +44,7 @@ double measure_stream(Context& context, const std::vector<float>& memory) {
   volatile float keep = 0;
   const auto count = static_cast<std::int64_t>(memory.size());
   const double seconds = best_seconds([&] {
-    context.parallel_for(count, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+    context.parallel_for(count, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
       keep = read_through(memory.data() + begin, end - begin);
     });
   });

@@ -146,8 +146,9 @@ class FfmpegDecoder final : public Decoder {
   void finish() {
     finished_ = true;
     const AVStream& stream = demuxer_.stream();
+    if (!tells_length()) return;
     const double missing = static_cast<double>(stream.duration - end_) * av_q2d(stream.time_base);
-    if (tells_length() && missing > kSlack) {
+    if (missing > kSlack) {
       truncated("truncated: the sound ends" + place() + ", its header says " + seconds_text(info_.seconds));
     }
   }

@@ -103,7 +103,17 @@ class CliTest(unittest.TestCase):
 
     def start(self, *arguments, **options):
         extra = options.pop("variables", {})
-        return subprocess.Popen([BIN, *map(str, arguments)], env=self.environment(**extra), cwd=self.folder, **options)
+        process = subprocess.Popen([BIN, *map(str, arguments)], env=self.environment(**extra), cwd=self.folder, **options)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe and not pipe.closed:
+                pipe.close()
 
     def run_it(self, *arguments, code=0, stdin=b"", **options):
         process = self.start(*arguments, stdin=subprocess.PIPE, stdout=options.pop("stdout", subprocess.PIPE),
