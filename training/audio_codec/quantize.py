@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from model import Codebook, ResidualQuantizer
 
-DECAY = 0.99
+EARLY_DECAY = 0.99
+LATE_DECAY = 0.998  # after the second k-means: rows that average over more are less noisy
 DEAD_SHARE = 0.1  # of the use that all rows would have if used alike
 KMEANS_ROUNDS = 12
 
@@ -24,33 +25,37 @@ def sums_by_code(rows: Tensor, index: Tensor, size: int) -> tuple[Tensor, Tensor
     return sums, torch.bincount(index, minlength=size).to(rows.dtype)
 
 
-def start_book(book: Codebook, rows: Tensor) -> None:
+def improve_book(book: Codebook, rows: Tensor) -> None:
+    """Lloyd's rounds from the present rows; rows without any use start again somewhere."""
     size = len(book.embed)
-    book.embed.copy_(sample_rows(rows, size))
     for _ in range(KMEANS_ROUNDS):
         sums, counts = sums_by_code(rows, book.nearest(rows), size)
         means = sums / counts.clamp_min(1.0)[:, None]
         book.embed.copy_(torch.where(counts[:, None] > 0, means, sample_rows(rows, size)))
-    mean_use = 1.0 / size
-    book.cluster_size.fill_(mean_use)
-    book.embed_avg.copy_(book.embed * mean_use)
+    share = (counts / counts.sum()).clamp_min(DEAD_SHARE / size)
+    book.cluster_size.copy_(share)
+    book.embed_avg.copy_(book.embed * share[:, None])
     book.inited.fill_(1.0)
 
 
 @torch.no_grad()
-def start_quantizer(quantizer: ResidualQuantizer, rows: Tensor) -> None:
+def fit_quantizer(quantizer: ResidualQuantizer, rows: Tensor, from_scratch: bool) -> None:
     for book in quantizer.books:
-        start_book(book, rows)
+        replaced = book.cluster_size < DEAD_SHARE / len(book.embed)
+        if from_scratch:
+            replaced = torch.ones_like(replaced)
+        book.embed[replaced] = sample_rows(rows, int(replaced.sum()))
+        improve_book(book, rows)
         rows = rows - book.embed[book.nearest(rows)]
 
 
 @torch.no_grad()
-def follow(book: Codebook, rows: Tensor, index: Tensor) -> None:
+def follow(book: Codebook, rows: Tensor, index: Tensor, decay: float) -> None:
     """Moves the rows of the codebook towards what was assigned to them."""
     sums, counts = sums_by_code(rows, index, len(book.embed))
     share = 1.0 / len(rows)
-    book.cluster_size.mul_(DECAY).add_(counts * share, alpha=1.0 - DECAY)
-    book.embed_avg.mul_(DECAY).add_(sums * share, alpha=1.0 - DECAY)
+    book.cluster_size.mul_(decay).add_(counts * share, alpha=1.0 - decay)
+    book.embed_avg.mul_(decay).add_(sums * share, alpha=1.0 - decay)
     book.embed.copy_(book.embed_avg / book.cluster_size.clamp_min(1e-7)[:, None])
 
 
@@ -83,7 +88,7 @@ def spread_loss(latents: Tensor, target: float) -> Tensor:
 
 
 def quantize(
-    quantizer: ResidualQuantizer, latents: Tensor, learn: bool, replace: bool
+    quantizer: ResidualQuantizer, latents: Tensor, decay: float, replace: bool
 ) -> tuple[Tensor, Tensor]:
     """Straight-through quantised latents [B, T, C] and the commitment loss."""
     rows = latents.reshape(-1, latents.shape[-1])
@@ -95,8 +100,7 @@ def quantize(
         chosen = book.embed[index]
         commitment = commitment + F.mse_loss(residual, chosen)
         residual, total = residual - chosen, total + chosen
-        if learn:
-            follow(book, current, index)
+        follow(book, current, index, decay)
         if replace:
             replace_dead(book, current)
     quantized = rows + (total - rows).detach()

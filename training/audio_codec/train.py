@@ -22,13 +22,13 @@ from torch.nn import functional as F
 from data import SAMPLE_RATE, CropSampler
 from losses import SpectralLoss
 from model import AudioTokenizer
-from quantize import quantize, spread_loss, start_quantizer
+from quantize import EARLY_DECAY, LATE_DECAY, fit_quantizer, quantize, spread_loss
 
 HERE = Path(__file__).resolve().parent
 LATENT_CHANNELS = 64
 START_BATCHES = 40  # batches of latents that k-means sees
 REPLACE_EVERY = 20
-REPLACE_UNTIL = 0.8  # share of the budget after which the codebooks are left to settle
+REFIT_BATCHES = 700  # likewise for the second k-means
 GUIDE_FLOOR = -6.0  # of the log-mel that guides the decoder; below is silence
 AVERAGE_EVERY = 5
 AVERAGE_DECAY = 0.99
@@ -101,7 +101,7 @@ class Trainer:
             args.packed, int(args.crop_seconds * SAMPLE_RATE), args.real_share
         )
         self.step, self.seconds, self.audio_seconds = 0, 0.0, 0.0
-        self.quantizing, self.stopping = False, False
+        self.quantizing, self.refitted, self.stopping = False, False, False
         self.start_rows: list[Tensor] = []
         self.checkpoint = args.out / "checkpoint.pt"
         args.out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +118,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "numpy_rng": self.rng.bit_generator.state,
+            "refitted": self.refitted,
             "counters": (self.step, self.seconds, self.audio_seconds, self.quantizing),
         }
 
@@ -135,6 +136,7 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"])
         self.rng.bit_generator.state = state["numpy_rng"]
         self.step, self.seconds, self.audio_seconds, self.quantizing = state["counters"]
+        self.refitted = state["refitted"]
 
     def progress(self) -> float:
         return min(1.0, self.seconds / self.args.budget_seconds)
@@ -149,10 +151,23 @@ class Trainer:
             self.start_rows = self.start_rows[-START_BATCHES:]
             if self.step < self.args.quantize_from:
                 return latents, latents.new_zeros(())
-            start_quantizer(self.model.encoder.quantizer, torch.cat(self.start_rows))
+            rows = torch.cat(self.start_rows)
+            fit_quantizer(self.model.encoder.quantizer, rows, from_scratch=True)
             self.quantizing, self.start_rows = True, []
-        replace = self.step % REPLACE_EVERY == 0 and self.progress() < REPLACE_UNTIL
-        return quantize(self.model.encoder.quantizer, latents, learn=True, replace=replace)
+        if not self.refitted and self.progress() >= self.args.refit_at:
+            fit_quantizer(self.model.encoder.quantizer, self.many_latents(), from_scratch=False)
+            self.refitted = True
+        decay = LATE_DECAY if self.refitted else EARLY_DECAY
+        replace = self.step % REPLACE_EVERY == 0 and not self.refitted
+        return quantize(self.model.encoder.quantizer, latents, decay, replace)
+
+    @torch.no_grad()
+    def many_latents(self) -> Tensor:
+        rows = []
+        for _ in range(REFIT_BATCHES):
+            wave = torch.from_numpy(self.sampler.batch(self.args.batch, self.rng))
+            rows.append(self.model.encoder(self.model.mel(wave)).flatten(0, 1))
+        return torch.cat(rows)
 
     def mel_of_decoder_frames(self, wave: Tensor) -> Tensor:
         """Log-mel of the frames that the inverse transform puts its windows on."""
@@ -243,6 +258,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--spread-weight", type=float, default=0.2)
     parser.add_argument("--spread-target", type=float, default=24.0, help="dimensions")
     parser.add_argument("--quantize-from", type=int, default=250, help="step of the k-means start")
+    parser.add_argument(
+        "--refit-at", type=float, default=0.75, help="share of the budget before a second k-means"
+    )
     parser.add_argument("--save-every", type=float, default=180.0, help="seconds")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
