@@ -12,6 +12,7 @@ from typing import Callable, Iterable
 
 import numpy as np
 import torch
+from golden_weights import scale_layer
 from safetensors.torch import load_file, save_file
 
 Tensors = dict[str, torch.Tensor]
@@ -187,9 +188,7 @@ class UnitScale:
                 return output
             done.append(True)
             factor = wanted / float(output.std())
-            module.weight.data.mul_(factor)
-            if module.bias is not None:
-                module.bias.data.mul_(factor)
+            scale_layer(module, factor)
             return output * factor
 
         return hook
