@@ -10,7 +10,7 @@ from typing import Callable
 
 import torch
 from golden_common import UnitScale, fitted_codebook, nearest
-from golden_weights import fill_weight, full_weight, scale_layer
+from golden_weights import fill_weight, full_weight, one_spread, scale_layer
 from torch import nn
 from torch.nn import functional
 
@@ -74,7 +74,7 @@ def fit_quantiser(levels: nn.ModuleList, latents: torch.Tensor, generator: torch
     """Projections of unit spread and codebooks drawn from the residuals of [1, C, T]."""
     residual = latents
     for level in levels:
-        with UnitScale(level.in_proj, lambda _name, _module: 1.0):
+        with UnitScale(level.in_proj, one_spread):
             projected = level.in_proj(pooled(level, residual))
         fit_projection_back(level, generator)
         fit_level(level, projected[0].T, generator)
