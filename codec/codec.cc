@@ -5,8 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/audio/chunked_stream.h"
+#include "codec/audio/dac.h"
+#include "codec/audio/encodec.h"
 #include "codec/audio/mimi.h"
 #include "codec/audio/mimo.h"
+#include "codec/audio/wavtokenizer.h"
 #include "codec/checkpoint/checkpoint.h"
 
 namespace tessera {
@@ -14,15 +17,22 @@ namespace {
 
 using Loader = std::unique_ptr<AudioCodec> (*)(Context&, const Config&, Checkpoint&);
 
+// A configuration belongs to a family by its model_type; without one by its architecture, or by keys that only this
+// family's have.
 struct Family {
   const char* model_type;
   const char* architecture;
+  std::array<const char*, 2> keys;
   Loader load;
 };
 
 constexpr std::array kFamilies = {
-    Family{"mimi", "MimiModel", load_mimi},
-    Family{"mimo_audio_tokenizer", "MiMoAudioTokenizer", load_mimo},
+    Family{"dac", "DacModel", {"encoder_rates", "n_codebooks"}, load_dac},
+    Family{"encodec", "EncodecModel", {nullptr, nullptr}, load_encodec},
+    Family{"mimi", "MimiModel", {nullptr, nullptr}, load_mimi},
+    Family{"mimo_audio_tokenizer", "MiMoAudioTokenizer", {nullptr, nullptr}, load_mimo},
+    Family{"snac", "SNAC", {"encoder_rates", "vq_strides"}, load_snac},
+    Family{"wavtokenizer", "WavTokenizer", {nullptr, nullptr}, load_wavtokenizer},
 };
 
 std::string first_architecture(const Config& config) {
@@ -32,12 +42,18 @@ std::string first_architecture(const Config& config) {
   return usable ? found->front().get<std::string>() : std::string();
 }
 
+bool matches(const Family& family, const Config& config, const std::string& type, const std::string& architecture) {
+  if (!type.empty()) return type == family.model_type;
+  if (!architecture.empty()) return architecture == family.architecture;
+  return family.keys[0] != nullptr && config.has(family.keys[0]) && config.has(family.keys[1]);
+}
+
 const Family& family_of(const Config& config) {
   const std::string type = config.has("model_type") ? config.string("model_type") : std::string();
   const std::string architecture = first_architecture(config);
   std::string known;
   for (const Family& family : kFamilies) {
-    if (type == family.model_type || (type.empty() && architecture == family.architecture)) return family;
+    if (matches(family, config, type, architecture)) return family;
     known += std::string(known.empty() ? "" : ", ") + family.model_type;
   }
   throw CheckpointError(config.name() + ": unsupported family (model_type \"" + type + "\"); this build reads " +
@@ -79,8 +95,9 @@ std::vector<float> decode(const AudioCodec& codec, Context& context, const Codes
   std::vector<float> samples = stream->push(codes);
   const std::vector<float> rest = stream->finish();
   samples.insert(samples.end(), rest.begin(), rest.end());
-  if (codes.samples >= 0 && codes.samples < static_cast<std::int64_t>(samples.size())) {
-    samples.resize(static_cast<std::size_t>(codes.samples));
+  const std::int64_t wanted = codes.samples * codec.info().channels;
+  if (codes.samples >= 0 && wanted < static_cast<std::int64_t>(samples.size())) {
+    samples.resize(static_cast<std::size_t>(wanted));
   }
   return samples;
 }

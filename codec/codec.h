@@ -13,6 +13,10 @@ namespace tessera {
 /// Codes of one clip: `rows[level][frame]`, coarse to fine. Rows of a multi-rate codec differ in length.
 struct Codes {
   std::vector<std::vector<std::int32_t>> rows;
+  /// Of a codec that encodes segments with a level of their own (EnCodec at 48 kHz): the frames of each, and the factor
+  /// its samples were divided by (none when the codec does not normalise). `rows` run through all of them.
+  std::vector<std::int64_t> chunks;
+  std::vector<float> scales;
   /// Samples per channel, at the codec's rate, that were encoded before padding; -1 when unknown.
   std::int64_t samples = -1;
 
@@ -24,15 +28,23 @@ struct Codes {
 
 /// What a checkpoint is, for `inspect`, `vocab` and the layers above.
 struct AudioCodecInfo {
-  std::string family;   ///< "mimi", "mimo-audio-tokenizer"
+  std::string family;   ///< "mimi", "mimo-audio-tokenizer", "encodec", "dac", "snac", "wavtokenizer"
   int sample_rate = 0;  ///< Hz
   int channels = 1;
   int hop = 0;                      ///< samples per frame of row 0
   int levels = 0;                   ///< every level the checkpoint has
   std::vector<int> codebook_sizes;  ///< one a level
+  /// Ids of each level for one frame of row 0; empty when that is one everywhere.
+  std::vector<int> level_multiples;
+  /// Bandwidths (kbit/s) that the configuration names and the levels each stands for; empty when it names none.
+  std::vector<std::pair<double, int>> bandwidths;
+  /// True when codes come in segments (`Codes::chunks`), and when each has a scale.
+  bool segmented = false;
+  bool scaled = false;
   /// True when frames come out as samples go in and streamed equals offline bit for bit.
   bool streams = false;
-  /// Samples the first frame (encoder) and the first sample (decoder) wait for beyond their own.
+  /// Samples beyond its own that a frame waits for (encoder), and samples of later frames that a frame's first sample
+  /// waits for (decoder), at most.
   std::int64_t encode_latency = 0;
   std::int64_t decode_latency = 0;
   std::int64_t parameters = 0;
@@ -40,13 +52,17 @@ struct AudioCodecInfo {
   std::string segmenting;
 
   [[nodiscard]] double frame_rate() const noexcept { return static_cast<double>(sample_rate) / hop; }
+  [[nodiscard]] std::int64_t multiple(std::size_t level) const {
+    return level_multiples.empty() ? 1 : level_multiples.at(level);
+  }
 };
 
 /// Samples in, frames out. Any chunking gives the same codes.
 class EncodeStream {
  public:
   virtual ~EncodeStream() = default;
-  /// Mono float32 samples at the codec's rate. Returns the codes completed by them, rows possibly empty.
+  /// Float32 samples at the codec's rate, channels interleaved. Returns the codes completed by them, rows possibly
+  /// empty.
   [[nodiscard]] virtual Codes push(std::span<const float> samples) = 0;
   /// Pads as the family's reference does and returns the remaining codes. `samples` holds the stream's total.
   [[nodiscard]] virtual Codes finish() = 0;
@@ -56,7 +72,8 @@ class EncodeStream {
 class DecodeStream {
  public:
   virtual ~DecodeStream() = default;
-  /// Throws InputError("bad_codes") for an id out of range or rows of unequal length.
+  /// Whole frames of row 0 (whole chunks where the codec has them); gives samples, channels interleaved.
+  /// Throws InputError("bad_codes") for an id out of range or rows whose lengths do not fit each other.
   [[nodiscard]] virtual std::vector<float> push(const Codes& codes) = 0;
   [[nodiscard]] virtual std::vector<float> finish() = 0;
 };
@@ -72,7 +89,7 @@ class AudioCodec {
   [[nodiscard]] virtual std::unique_ptr<DecodeStream> decode_stream(Context& context) const = 0;
 };
 
-/// A whole clip: mono float32 at the codec's rate.
+/// A whole clip: float32 at the codec's rate, channels interleaved.
 [[nodiscard]] Codes encode(const AudioCodec& codec, Context& context, std::span<const float> samples, int levels = 0);
 /// Clips of unequal lengths; the same codes as one by one.
 [[nodiscard]] std::vector<Codes> encode_batch(const AudioCodec& codec, Context& context,

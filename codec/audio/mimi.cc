@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/audio/chunked_stream.h"
+#include "codec/audio/seanet_config.h"
 #include "codec/layers/conv.h"
 #include "codec/layers/seanet.h"
 #include "codec/layers/transformer.h"
@@ -34,26 +35,12 @@ void require(const Config& config, bool holds, const std::string& what) {
   if (!holds) throw CheckpointError(config.name() + ": " + what);
 }
 
-SeanetShape read_seanet(const Config& config) {
-  SeanetShape s;
-  s.audio_channels = config.integer("audio_channels", 1, 1);
-  s.width = config.integer("hidden_size", 1, 1 << 16);
-  s.filters = config.integer("num_filters", 1, 1 << 14);
-  s.ratios = config.integers("upsampling_ratios", 1, 1 << 10);
-  require(config, !s.ratios.empty() && s.ratios.size() <= 16, "\"upsampling_ratios\" must have 1 to 16 entries");
-  require(config, s.hop() <= SeanetShape::kMostHop, "\"upsampling_ratios\" multiply to more than 2^20");
-  s.kernel = config.integer("kernel_size", 1, 1 << 10);
-  s.last_kernel = config.integer("last_kernel_size", 1, 1 << 10);
-  s.residual_kernel = config.integer("residual_kernel_size", 1, 1 << 10);
-  s.residual_layers = static_cast<int>(config.integer("num_residual_layers", 0, 16));
-  s.dilation_base = config.integer("dilation_growth_rate", 1, 16);
-  s.compress = config.integer("compress", 1, s.filters);
-  s.conv_shortcut = config.boolean("use_conv_shortcut");
-  const std::string mode = config.string("pad_mode");
-  require(config, mode == "constant" || mode == "replicate", "\"pad_mode\" " + mode + " is not causal");
-  s.left_mode = mode == "constant" ? PadMode::zeros : PadMode::replicate;
-  require(config, config.boolean("use_causal_conv"), "only causal convolutions are supported (\"use_causal_conv\")");
-  require(config, config.number("trim_right_ratio") == 1.0, "\"trim_right_ratio\" must be 1");
+SeanetShape read_causal_seanet(const Config& config, const Checkpoint& checkpoint) {
+  SeanetShape s = read_seanet(config, checkpoint);
+  require(config, s.audio_channels == 1, "\"audio_channels\" must be 1");
+  require(config, s.causal, "only causal convolutions are supported (\"use_causal_conv\")");
+  require(config, s.mode != PadMode::reflect, "\"pad_mode\" reflect is not causal");
+  require(config, s.trim_right_ratio == 1.0, "\"trim_right_ratio\" must be 1");
   return s;
 }
 
@@ -98,9 +85,9 @@ void read_rates(const Config& config, MimiShape& s) {
   s.latent_stride = static_cast<std::int64_t>(seanet_rate / rate);
 }
 
-MimiShape read_shape(const Config& config) {
+MimiShape read_shape(const Config& config, const Checkpoint& checkpoint) {
   MimiShape s;
-  s.seanet = read_seanet(config);
+  s.seanet = read_causal_seanet(config, checkpoint);
   s.transformer = read_transformer(config);
   s.sample_rate = static_cast<int>(config.integer("sampling_rate", 1, 1 << 20));
   read_rates(config, s);
@@ -170,7 +157,14 @@ ConvLayer::Options downsample_options(const MimiShape& s) {
   ConvLayer::Options options;
   options.shape = {s.seanet.width, s.seanet.width, 2 * s.latent_stride, s.latent_stride, 1, 1};
   options.left = s.latent_stride;
-  options.left_mode = PadMode::replicate;
+  options.mode = PadMode::replicate;
+  options.bias = false;
+  return options;
+}
+
+ConvTransposeLayer::Options upsample_options(const MimiShape& s) {
+  ConvTransposeLayer::Options options;
+  options.shape = {s.seanet.width, s.seanet.width, 2 * s.latent_stride, s.latent_stride, 1, s.upsample_groups};
   options.bias = false;
   return options;
 }
@@ -189,8 +183,7 @@ class Mimi final : public AudioCodec {
         decoder_(context, checkpoint, "decoder.layers", s.seanet) {
     if (s.resamples) {
       downsample_.emplace_back(context, checkpoint, "downsample.conv", downsample_options(s));
-      const ConvShape up{s.seanet.width, s.seanet.width, 2 * s.latent_stride, s.latent_stride, 1, s.upsample_groups};
-      upsample_.emplace_back(context, checkpoint, "upsample.conv", up, false);
+      upsample_.emplace_back(context, checkpoint, "upsample.conv", upsample_options(s));
     }
     checkpoint.ignore_suffix(".codebook.initialized");
     checkpoint.finish();
@@ -237,11 +230,10 @@ class MimiEncoding final : public ChunkEncoder {
         context_(context),
         levels_(levels),
         encoder_(codec.encoder_.start(context)),
-        transformer_(codec.encoder_transformer_.start_stream(context, kChunkFrames * codec.shape_.latent_stride)) {
-    if (!codec.downsample_.empty()) downsample_ = codec.downsample_.front().start(context);
-  }
+        transformer_(codec.encoder_transformer_.start_stream(context, kChunkFrames * codec.shape_.latent_stride)) {}
 
-  Codes encode(std::span<const float> samples) override {
+  Codes encode(std::span<const float> samples, bool) override {
+    if (samples.empty()) return {};
     const Tensor input = context_.scratch({static_cast<std::int64_t>(samples.size()), 1});
     context_.upload(samples.data(), input.bytes(), samples.size_bytes());
     Tensor x = codec_.encoder_.forward(context_, encoder_, input);
@@ -296,19 +288,19 @@ class MimiDecoding final : public ChunkDecoder {
 
 std::unique_ptr<EncodeStream> Mimi::encode_stream(Context& context, int levels) const {
   const int count = checked_levels(info_, levels);
-  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<MimiEncoding>(*this, context, count), count,
-                                               info_.hop, kChunkFrames);
+  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<MimiEncoding>(*this, context, count), info_,
+                                               count, info_.hop, kChunkFrames);
 }
 
 std::unique_ptr<DecodeStream> Mimi::decode_stream(Context& context) const {
-  return std::make_unique<ChunkedDecodeStream>(context, std::make_unique<MimiDecoding>(*this, context),
-                                               info_.codebook_sizes, kChunkFrames);
+  return std::make_unique<ChunkedDecodeStream>(context, std::make_unique<MimiDecoding>(*this, context), info_,
+                                               kChunkFrames);
 }
 
 }  // namespace
 
 std::unique_ptr<AudioCodec> load_mimi(Context& context, const Config& config, Checkpoint& checkpoint) {
-  return std::make_unique<Mimi>(context, read_shape(config), checkpoint);
+  return std::make_unique<Mimi>(context, read_shape(config, checkpoint), checkpoint);
 }
 
 }  // namespace tessera

@@ -84,7 +84,8 @@ class CausalEncoding final : public ChunkEncoder {
         mel_(codec.encoder().mel().start()),
         state_(codec.encoder().start_stream(context, kChunkTokens)) {}
 
-  Codes encode(std::span<const float> samples) override {
+  Codes encode(std::span<const float> samples, bool) override {
+    if (samples.empty()) return {};
     const Tensor mel = codec_.encoder().mel().push(context_, mel_, samples);
     const Tensor latent = codec_.encoder().forward(context_, state_, mel, false);
     Codes codes;
@@ -108,7 +109,7 @@ class SegmentEncodeStream final : public EncodeStream {
 
   Codes push(std::span<const float> samples) override {
     // Bounded blocks, so that the mel of a long push is not held at once.
-    Codes codes = no_codes();
+    Codes codes = no_codes(levels_);
     const auto block = static_cast<std::size_t>(kSegmentMelFrames * codec_.shape().mel.hop);
     for (std::size_t at = 0; at < samples.size(); at += block) {
       const auto part = samples.subspan(at, std::min(block, samples.size() - at));
@@ -119,7 +120,7 @@ class SegmentEncodeStream final : public EncodeStream {
   }
 
   Codes finish() override {
-    Codes codes = no_codes();
+    Codes codes = no_codes(levels_);
     pad_to_token(codes);
     take(codec_.encoder().mel().finish(context_, mel_), codes);
     if (!segment_.empty()) encode_segment(static_cast<std::int64_t>(segment_.size()) / bands(), codes);
@@ -129,12 +130,6 @@ class SegmentEncodeStream final : public EncodeStream {
 
  private:
   [[nodiscard]] std::int64_t bands() const { return codec_.shape().mel.bands; }
-  [[nodiscard]] Codes no_codes() const {
-    Codes codes;
-    codes.rows.resize(static_cast<std::size_t>(levels_));
-    return codes;
-  }
-
   void pad_to_token(Codes& codes) {
     const std::int64_t rest = total_ % codec_.shape().hop();
     if (!codec_.shape().mel.causal || rest == 0) return;
@@ -209,8 +204,8 @@ class SegmentDecoding final : public ChunkDecoder {
 
  private:
   void decode_segment(std::int64_t frames, std::vector<float>& samples) {
-    const Codes segment = slice_codes(pending_, 0, frames);
-    pending_ = slice_codes(pending_, frames, pending_.frames() - frames);
+    const Codes segment = slice_codes(codec_.info(), pending_, 0, frames);
+    pending_ = slice_codes(codec_.info(), pending_, frames, pending_.frames() - frames);
     Tensor latent = context_.scratch({frames, codec_.shape().decoder.width});
     codec_.quantizer().decode(context_, segment, 0, false, latent);
     MimoDecoder::State state = codec_.decoder().start_whole(context_, frames);
@@ -228,8 +223,8 @@ class SegmentDecoding final : public ChunkDecoder {
 std::unique_ptr<EncodeStream> Mimo::encode_stream(Context& context, int levels) const {
   const int count = checked_levels(info_, levels);
   if (!shape_.encoder_streams()) return std::make_unique<SegmentEncodeStream>(*this, context, count);
-  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<CausalEncoding>(*this, context, count), count,
-                                               info_.hop, kChunkTokens);
+  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<CausalEncoding>(*this, context, count), info_,
+                                               count, info_.hop, kChunkTokens);
 }
 
 std::unique_ptr<DecodeStream> Mimo::decode_stream(Context& context) const {
@@ -239,7 +234,7 @@ std::unique_ptr<DecodeStream> Mimo::decode_stream(Context& context) const {
   } else {
     decoder = std::make_unique<SegmentDecoding>(*this, context);
   }
-  return std::make_unique<ChunkedDecodeStream>(context, std::move(decoder), info_.codebook_sizes, kChunkTokens);
+  return std::make_unique<ChunkedDecodeStream>(context, std::move(decoder), info_, kChunkTokens);
 }
 
 }  // namespace

@@ -5,6 +5,12 @@ namespace {
 
 constexpr float kEpsilon = 1e-5F;
 
+ConvTransposeLayer::Options up_options(const ConvShape& shape) {
+  ConvTransposeLayer::Options options;
+  options.shape = shape;
+  return options;
+}
+
 ConvShape up_shape(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
   return {in, out, kernel, stride, 1, 1};
 }
@@ -13,7 +19,7 @@ ConvShape up_shape(std::int64_t in, std::int64_t out, std::int64_t kernel, std::
 
 NormedUpsampler::NormedUpsampler(Context& context, Checkpoint& checkpoint, const std::string& name,
                                  const ConvShape& shape, bool frame_norm)
-    : conv_(context, checkpoint, name + ".conv", shape, true),
+    : conv_(context, checkpoint, name + ".conv", up_options(shape)),
       weight_(load_vector(context, checkpoint, name + ".norm.weight", shape.out_channels)),
       bias_(load_vector(context, checkpoint, name + ".norm.bias", shape.out_channels)),
       frame_norm_(frame_norm) {}
@@ -26,12 +32,10 @@ Tensor NormedUpsampler::forward(Context& context, State& state, ConstMatrix x) c
     return out;
   }
   if (x.rows == 0) return context.scratch({0, s.out_channels});
-  const Tensor all = conv_.forward(context, state, x, s.taps() - 1);
+  const Tensor all = conv_.advance(context, state, x, s.taps() - 1);
   const Matrix whole = all.matrix().slice(0, (x.rows - 1) * s.stride + s.kernel);
   group_norm(context, whole, 1, weight_.data(), bias_.data(), kEpsilon, whole);
-  Tensor out = context.scratch({x.rows * s.stride, s.out_channels});
-  copy_frames(context, whole.slice(0, out.dim(0)), out);
-  return out;
+  return copy_of(context, whole.slice(0, x.rows * s.stride));
 }
 
 MimoDecoder::MimoDecoder(Context& context, Checkpoint& checkpoint, const MimoShape& s)

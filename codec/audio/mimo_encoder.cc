@@ -10,12 +10,14 @@ ConvLayer::Options conv_options(const MimoShape& s, std::int64_t in, std::int64_
   ConvLayer::Options options;
   options.shape = {in, s.encoder.width, s.kernel, stride, 1, 1};
   options.left = s.causal_convs ? s.kernel - stride : kSymmetricPadding;
+  options.right = s.causal_convs ? 0 : kSymmetricPadding;
   return options;
 }
 
 ConvLayer::Options pool_options(const MimoShape& s) {
   ConvLayer::Options options;
   options.shape = {s.encoder.width, s.encoder.width, s.pool, s.pool, 1, 1};
+  options.fill = true;
   options.bias = false;
   return options;
 }
@@ -41,37 +43,23 @@ MimoEncoder::MimoEncoder(Context& context, Checkpoint& checkpoint, const MimoSha
                           s.encoder.epsilon);
 }
 
-MimoEncoder::State MimoEncoder::start(Context& context, Transformer::State transformer) const {
-  State state{conv1_.start(context), conv2_.start(context), {}, std::move(transformer)};
-  if (!pool_.empty()) state.pool = pool_.front().start(context);
-  return state;
-}
+MimoEncoder::State MimoEncoder::start(Transformer::State transformer) { return {{}, {}, {}, std::move(transformer)}; }
 
 MimoEncoder::State MimoEncoder::start_stream(Context& context, std::int64_t tokens) const {
-  return start(context, transformer_.start_stream(context, tokens * shape_.pool));
+  return start(transformer_.start_stream(context, tokens * shape_.pool));
 }
 
 MimoEncoder::State MimoEncoder::start_whole(Context& context, std::int64_t frames) const {
-  const std::int64_t padding = shape_.causal_convs ? 0 : kSymmetricPadding;
-  const std::int64_t first = conv1_.shape().output_frames(frames + conv1_.left() + padding);
-  const std::int64_t second = conv2_.shape().output_frames(first + conv2_.left() + padding);
-  return start(context, transformer_.start_whole(context, second));
+  return start(transformer_.start_whole(context, conv2_.output_frames(conv1_.output_frames(frames))));
 }
 
 Tensor MimoEncoder::forward(Context& context, State& state, ConstMatrix mel, bool last) const {
-  const std::int64_t right = !last ? ConvLayer::kMore : shape_.causal_convs ? 0 : kSymmetricPadding;
-  Tensor x = conv1_.forward(context, state.conv1, mel, gelu(), right);
-  x = conv2_.forward(context, state.conv2, x, gelu(), right);
+  Tensor x = conv1_.forward(context, state.conv1, mel, gelu(), last);
+  x = conv2_.forward(context, state.conv2, x, gelu(), last);
   transformer_.forward(context, state.transformer, x);
   norm_.forward(context, x, x);
   if (pool_.empty()) return x;
-  return pool(context, state, x, last);
-}
-
-Tensor MimoEncoder::pool(Context& context, State& state, ConstMatrix x, bool last) const {
-  const std::int64_t held = (state.pool.rows + x.rows) % shape_.pool;
-  const std::int64_t right = !last ? ConvLayer::kMore : held == 0 ? 0 : shape_.pool - held;
-  Tensor tokens = pool_.front().forward(context, state.pool, x, gelu(), right);
+  Tensor tokens = pool_.front().forward(context, state.pool, x, gelu(), last);
   pool_norm_.front().forward(context, tokens, tokens);
   return tokens;
 }

@@ -28,8 +28,7 @@ class MimoEncoder {
   [[nodiscard]] Tensor forward(Context& context, State& state, ConstMatrix mel, bool last) const;
 
  private:
-  [[nodiscard]] State start(Context& context, Transformer::State transformer) const;
-  [[nodiscard]] Tensor pool(Context& context, State& state, ConstMatrix x, bool last) const;
+  [[nodiscard]] static State start(Transformer::State transformer);
 
   MimoShape shape_;
   MelFrontEnd mel_;

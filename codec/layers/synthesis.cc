@@ -22,7 +22,7 @@ std::vector<float> Synthesis::push(Context& context, State& state, ConstMatrix x
   const Tensor polar = out_.forward(context, x);
   const Tensor spectrum = context.scratch(polar.shape());
   spectrum_from_polar(context, polar, kMostMagnitude, spectrum);
-  const Tensor added = overlap_.forward(context, state.overlap, spectrum);
+  const Tensor added = overlap_.advance(context, state.overlap, spectrum);
   state.frames += x.rows;
   return normalise(context, state, added, state.added + added.dim(0), -1);
 }
@@ -31,7 +31,7 @@ std::vector<float> Synthesis::finish(Context& context, State& state) const {
   if (state.frames == 0) return {};
   const std::int64_t extra = overlap_.shape().taps() - 1;
   const Tensor none = context.scratch({0, overlap_.shape().in_channels});
-  const Tensor added = overlap_.forward(context, state.overlap, none, extra);
+  const Tensor added = overlap_.advance(context, state.overlap, none, extra);
   const std::int64_t end = (state.frames - 1) * shape_.hop + shape_.n_fft - shape_.trim();
   return normalise(context, state, added, end, state.frames);
 }

@@ -58,20 +58,4 @@ void ResidualQuantizer::decode(Context& context, const Codes& codes, int first, 
   copy_frames(context, sum, out);
 }
 
-void check_codes(const Codes& codes, const std::vector<int>& sizes) {
-  const auto fail = [](const std::string& what) { throw InputError("bad_codes", "codes: " + what); };
-  if (codes.rows.empty() || codes.rows.size() > sizes.size()) {
-    fail(std::to_string(codes.rows.size()) + " levels, this codec has 1 to " + std::to_string(sizes.size()));
-  }
-  for (std::size_t level = 0; level < codes.rows.size(); ++level) {
-    const auto& row = codes.rows[level];
-    if (row.size() != codes.rows.front().size()) fail("level " + std::to_string(level) + " has another length");
-    for (const std::int32_t id : row) {
-      if (id >= 0 && id < sizes[level]) continue;
-      fail("level " + std::to_string(level) + " holds id " + std::to_string(id) + ", its codebook has " +
-           std::to_string(sizes[level]) + " entries");
-    }
-  }
-}
-
 }  // namespace tessera

@@ -27,7 +27,4 @@ class ResidualQuantizer {
   std::vector<LinearLayer> projections_;  // none, or in and out
 };
 
-/// Throws InputError("bad_codes") unless there is 1…sizes.size() rows of equal length with ids in range.
-void check_codes(const Codes& codes, const std::vector<int>& sizes);
-
 }  // namespace tessera

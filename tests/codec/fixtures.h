@@ -11,11 +11,14 @@ namespace tessera::fixtures {
 
 /// A tensor of tests/golden, read independently of the codecs.
 [[nodiscard]] std::vector<float> floats(const SafetensorsFile& file, const std::string& name);
-/// [levels, frames] int32 rows.
-[[nodiscard]] std::vector<std::vector<std::int32_t>> codes(const SafetensorsFile& file, const std::string& name);
+/// Rows of a tensor NAME [rows, length], or of tensors NAME.row0, NAME.row1, ...
+[[nodiscard]] std::vector<std::vector<float>> float_rows(const SafetensorsFile& file, const std::string& name);
+/// `suffix` is ".INPUT" or ".INPUT.levelsN": rows of codes.SUFFIX [levels, frames] or codes.SUFFIX.rowK, chunks,
+/// scales.
+[[nodiscard]] Codes codes(const SafetensorsFile& file, const std::string& suffix);
 [[nodiscard]] bool has(const SafetensorsFile& file, const std::string& name);
 
-/// One folder of tests/golden/mimi or tests/golden/mimo.
+/// One folder of a family in tests/golden.
 struct Case {
   std::string folder;
   std::string name;
@@ -25,10 +28,10 @@ void PrintTo(const Case& c, std::ostream* out);
 
 /// What the reference makes of one input.
 struct Expected {
-  std::vector<float> wave;
-  std::vector<std::vector<std::int32_t>> codes;
-  std::vector<float> margins;  ///< [levels, frames]: (second best - best) / best of the squared distances
-  std::vector<float> decoded;
+  std::vector<float> wave;                  ///< channels interleaved
+  Codes codes;                              ///< with chunks and scales where the codec has them
+  std::vector<std::vector<float>> margins;  ///< (second best - best) / best of the squared distances
+  std::vector<float> decoded;               ///< channels interleaved
 };
 [[nodiscard]] std::vector<Expected> expectations(const Case& c);
 

@@ -51,6 +51,61 @@ SAFETENSORS = {
     "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
 }
 
+
+def chunk(name, data, length=None):
+    return name + struct.pack("<I", len(data) if length is None else length) + data + b"\0" * (len(data) % 2)
+
+
+def fmt(tag, channels, rate, bits, extra=b""):
+    step = channels * bits // 8
+    return chunk(b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * step, step, bits) + extra)
+
+
+def riff(*chunks, length=None, magic=b"RIFF"):
+    body = b"WAVE" + b"".join(chunks)
+    return magic + struct.pack("<I", len(body) if length is None else length) + body
+
+
+PCM = fmt(1, 1, 8000, 16)
+GUID = struct.pack("<HHIH", 22, 24, 3, 3) + bytes.fromhex("000000001000800000aa00389b71")
+DS64 = chunk(b"ds64", struct.pack("<QQQI", 72, 8, 4, 0))
+
+WAV = {
+    "s16": riff(PCM, chunk(b"data", bytes(8))),
+    "u8_odd": riff(fmt(1, 1, 8000, 8), chunk(b"data", b"abc")),
+    "s24_stereo": riff(fmt(1, 2, 44100, 24), chunk(b"data", bytes(12))),
+    "f32": riff(fmt(3, 1, 48000, 32), chunk(b"data", struct.pack("<2f", 0.5, float("nan")))),
+    "f64": riff(fmt(3, 1, 48000, 64), chunk(b"data", struct.pack("<d", 1e300))),
+    "extensible": riff(fmt(0xFFFE, 2, 48000, 24, GUID), chunk(b"data", bytes(12))),
+    "streaming": riff(PCM, chunk(b"data", bytes(6), length=2**32 - 1), length=2**32 - 1),
+    "truncated": riff(PCM, chunk(b"data", bytes(2), length=8)),
+    "rf64": riff(DS64, PCM, chunk(b"data", bytes(8), length=2**32 - 1), length=2**32 - 1, magic=b"RF64"),
+    "list_first": riff(chunk(b"LIST", b"INFO"), PCM, chunk(b"data", bytes(4))),
+    "twice": riff(PCM, PCM, chunk(b"data", bytes(4)), chunk(b"data", bytes(4))),
+    "no_channels": riff(fmt(1, 0, 8000, 16), chunk(b"data", bytes(4))),
+    "alaw": riff(fmt(6, 1, 8000, 8), chunk(b"data", bytes(4))),
+}
+
+
+def line(**fields):
+    record = {"input": "a.wav", "status": "ok", "kind": "audio", "codec": "mimi", "math": "exact", "sample_rate": 24000,
+              "channels": 1, "samples": 3840, "frame_rate": 12.5, "frames": 2, "levels": 2, "codes": [[1, 2], [3, 4]]}
+    return json.dumps({**record, **fields}, separators=(",", ":")).encode()
+
+
+CODES = {
+    "whole": line(),
+    "part": b'{"input":"a.wav","frame":7,"codes":[[1],[2]]}',
+    "multi_rate": line(levels=3, level_rates=[12.5, 25, 50], codes=[[1], [2, 3], [4, 5, 6, 7]], frames=1),
+    "chunks": line(channels=2, chunks=[1, 1], scales=[0.5, 1e-8]),
+    "bad_chunks": line(channels=2, chunks=[3, -1], scales=[0, "x"]),
+    "range": line(codes=[[64, 2], [3, 4]]),
+    "ragged": line(codes=[[1, 2], [3]]),
+    "types": line(codes=[[1.5, "2"], [None, []]], samples=-1, frames=2**70),
+    "deep": b'{"codes":' + b"[" * 20 + b"]" * 20 + b"}",
+    "error": b'{"input":"b","status":"error","error":"b: cut","reason":"corrupt_media"}',
+}
+
 CONFIG = {
     "codec": json.dumps({"model_type": "mimi", "sampling_rate": 24000.0, "num_filters": 64, "use_causal_conv": True,
                          "upsampling_ratios": [8, 6, 5, 4], "norm_eps": 1e-5, "sliding_window": None,
@@ -66,7 +121,7 @@ CONFIG = {
 
 
 def main():
-    for target, seeds in {"safetensors": SAFETENSORS, "config": CONFIG}.items():
+    for target, seeds in {"safetensors": SAFETENSORS, "config": CONFIG, "wav": WAV, "codes": CODES}.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
