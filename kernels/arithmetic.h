@@ -45,8 +45,9 @@ struct Lanes {
   TESSERA_OP F copy_sign(F magnitude, F sign) { return ::copysignf(magnitude, sign); }
   TESSERA_OP M less(F a, F b) { return a < b; }
   TESSERA_OP M equal(F a, F b) { return a == b; }
+  TESSERA_OP F at_least(F a, F least) { return a < least ? least : a; }
+  TESSERA_OP F at_most(F a, F most) { return most < a ? most : a; }
   TESSERA_OP F select(M m, F yes, F no) { return m ? yes : no; }
-  TESSERA_OP I nearest(F a) { return static_cast<I>(::lrintf(a)); }
   TESSERA_OP F to_float(I a) { return static_cast<F>(a); }
   TESSERA_OP I bits(F a) { return cast<I>(a); }
   TESSERA_OP F from_bits(I a) { return cast<F>(a); }

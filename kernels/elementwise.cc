@@ -48,6 +48,18 @@ void elementwise_rows(const ElementwiseJob& job, std::int64_t begin, std::int64_
   }
 }
 
+void mean_frames_rows(const FramesJob& job, std::int64_t begin, std::int64_t end) {
+  const Floats count = Lanes::set(static_cast<float>(job.factor));
+  for (std::int64_t r = begin; r < end; ++r) {
+    const ConstMatrix frames = job.x.slice(r * job.factor, job.factor);
+    float* out = job.out.row(r);
+    each_sixteen(frames.data, job.out.columns, [&](Floats sum, std::int64_t i, std::int64_t n) HWY_ATTR {
+      for (std::int64_t t = 1; t < job.factor; ++t) sum = Lanes::add(sum, load_first(frames.row(t) + i, n));
+      store_first(Lanes::div(sum, count), out + i, n);
+    });
+  }
+}
+
 }  // namespace tessera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -56,6 +68,7 @@ namespace tessera {
 namespace {
 
 constexpr auto kElementwiseRows = TESSERA_BUILDS(elementwise_rows);
+constexpr auto kMeanFramesRows = TESSERA_BUILDS(mean_frames_rows);
 
 void require_shape(const char* operation, ConstMatrix input, Matrix out) {
   if (input.rows == out.rows && input.columns == out.columns) return;
@@ -108,6 +121,25 @@ void copy_rows(Context& context, ConstMatrix input, Matrix out) {
 }
 
 void fill(Context& context, float value, Matrix out) { run(context, {Elementwise::fill, {}, {}, value, out}); }
+
+void mean_frames(Context& context, ConstMatrix x, std::int64_t factor, Matrix out) {
+  if (factor < 1) throw ArgumentError("mean_frames: the factor is less than one");
+  require_shape("mean_frames", {x.data, x.rows / factor, x.columns}, out);
+  const FramesJob job{x, factor, out};
+  if (context.device().is_cuda()) return cuda::mean_frames(job);
+  context.parallel_for(
+      out.rows, row_grain(factor * out.columns),
+      [&, rows = build_for(context, kMeanFramesRows)](auto begin, auto end) { rows(job, begin, end); });
+}
+
+void repeat_frames(Context& context, ConstMatrix x, std::int64_t factor, Matrix out) {
+  if (factor < 1) throw ArgumentError("repeat_frames: the factor is less than one");
+  require_shape("repeat_frames", {x.data, x.rows * factor, x.columns}, out);
+  if (context.device().is_cuda()) return cuda::repeat_frames({x, factor, out});
+  context.parallel_for(out.rows, row_grain(out.columns), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) std::copy_n(x.row(r / factor), x.columns, out.row(r));
+  });
+}
 
 }  // namespace tessera
 #endif

@@ -16,4 +16,11 @@ struct ElementwiseJob {
   Matrix out;
 };
 
+/// Of mean_frames and repeat_frames.
+struct FramesJob {
+  ConstMatrix x;
+  std::int64_t factor;
+  Matrix out;
+};
+
 }  // namespace tessera

@@ -58,6 +58,9 @@ struct Lanes {
   TESSERA_BINARY(mul, F, F, hn::Mul(a.part[p], b.part[p]))
   TESSERA_BINARY(div, F, F, hn::Div(a.part[p], b.part[p]))
   TESSERA_BINARY(max, F, F, hn::IfThenElse(hn::Lt(a.part[p], b.part[p]), b.part[p], a.part[p]))
+  // NaN in `a` stays: x86 gives the second operand then, NEON NaN. The bounds `b` are never zero or NaN.
+  TESSERA_BINARY(at_least, F, F, hn::Max(b.part[p], a.part[p]))
+  TESSERA_BINARY(at_most, F, F, hn::Min(b.part[p], a.part[p]))
   TESSERA_BINARY(less, M, F, hn::Lt(a.part[p], b.part[p]))
   TESSERA_BINARY(equal, M, F, hn::Eq(a.part[p], b.part[p]))
   TESSERA_BINARY(copy_sign, F, F, hn::CopySign(a.part[p], b.part[p]))
@@ -65,7 +68,6 @@ struct Lanes {
   TESSERA_BINARY(isub, I, I, hn::Sub(a.part[p], b.part[p]))
   TESSERA_UNARY(sqrt, F, F, hn::Sqrt(a.part[p]))
   TESSERA_UNARY(abs, F, F, hn::Abs(a.part[p]))
-  TESSERA_UNARY(nearest, I, F, hn::NearestInt(a.part[p]))
   TESSERA_UNARY(to_float, F, I, hn::ConvertTo(FloatTag(), a.part[p]))
   TESSERA_UNARY(bits, I, F, hn::BitCast(IntTag(), a.part[p]))
   TESSERA_UNARY(from_bits, F, I, hn::BitCast(FloatTag(), a.part[p]))
@@ -145,14 +147,23 @@ static HWY_INLINE void store_first(const Floats& x, float* at, std::int64_t coun
   }
 }
 
-/// Sixteen chains folded by halves: j += j + 8, then 4, 2, 1.
-static HWY_INLINE float fold(const Floats& x) {
-  alignas(64) float chain[16];
-  store(x, chain);
-  for (int half = 8; half != 0; half /= 2) {
-    for (int j = 0; j < half; ++j) chain[j] += chain[j + half];
+template <class D>
+static HWY_INLINE float fold_vector(D, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) > 4) {
+    const hn::Half<D> half;
+    return fold_vector(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  } else {
+    v = hn::Add(v, hn::Shuffle1032(v));
+    return hn::GetLane(hn::Add(v, hn::Shuffle2301(v)));
   }
-  return chain[0];
+}
+
+/// Sixteen chains folded by halves: j += j + 8, then 4, 2, 1.
+static HWY_INLINE float fold(Floats x) {
+  for (int half = kParts / 2; half != 0; half /= 2) {
+    for (int p = 0; p < half; ++p) x.part[p] = hn::Add(x.part[p], x.part[p + half]);
+  }
+  return fold_vector(FloatTag(), x.part[0]);
 }
 
 /// Calls `body(x, i, count)` on each sixteen of a row; the last may hold fewer (zeros behind).

@@ -82,6 +82,16 @@ void rms_norm_rows(const NormJob& job, std::int64_t begin, std::int64_t end) {
   }
 }
 
+void l2_normalize_rows(const NormJob& job, std::int64_t begin, std::int64_t end) {
+  const std::int64_t columns = job.input.columns;
+  for (std::int64_t r = begin; r < end; ++r) {
+    const float* row = job.input.row(r);
+    const float norm = std::sqrt(row_squares(row, columns, 0.0F));
+    const Floats divisor = Lanes::set(norm < job.epsilon ? job.epsilon : norm);
+    map_row(row, columns, job.out.row(r), [&](const Floats& x) HWY_ATTR { return Lanes::div(x, divisor); });
+  }
+}
+
 // One position's sums of sixteen groups, a lane a group, so that folding needs no shuffles.
 template <bool kSquares>
 static HWY_INLINE Floats sums_of_groups(const float* row, const Ints& first, std::int64_t width, const Floats& mean) {
@@ -160,6 +170,7 @@ namespace {
 
 constexpr auto kLayerNormRows = TESSERA_BUILDS(layer_norm_rows);
 constexpr auto kRmsNormRows = TESSERA_BUILDS(rms_norm_rows);
+constexpr auto kL2NormalizeRows = TESSERA_BUILDS(l2_normalize_rows);
 constexpr auto kGroupSlice = TESSERA_BUILDS(group_slice);
 constexpr auto kGroupNormRows = TESSERA_BUILDS(group_norm_rows);
 
@@ -225,6 +236,15 @@ void group_norm(Context& context, ConstMatrix input, std::int64_t groups, const 
   job.work = work.data();
   if (context.device().is_cuda()) return cuda::group_norm(job);
   group_norm_on_cpu(context, job);
+}
+
+void l2_normalize(Context& context, ConstMatrix x, float epsilon, Matrix out) {
+  require_same_shape("l2_normalize", x, out);
+  if (context.device().is_cuda()) return cuda::l2_normalize(x, epsilon, out);
+  const NormJob job{x, nullptr, nullptr, epsilon, out};
+  context.parallel_for(
+      x.rows, row_grain(x.columns),
+      [&, rows = build_for(context, kL2NormalizeRows)](auto begin, auto end) { rows(job, begin, end); });
 }
 
 }  // namespace tessera

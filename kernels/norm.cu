@@ -77,6 +77,46 @@ struct NormRows {
   }
 };
 
+// A block takes sixteen rows.
+struct L2NormalizeRows {
+  static constexpr int kThreads = 256;
+  struct Shared {
+    float chain[16][16];
+    float divisor[16];
+  };
+  ConstMatrix x;
+  float epsilon;
+  Matrix out;
+
+  template <class B>
+  TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
+    const std::int64_t first = block.index * 16;
+    block.each([&](int t) { shared.chain[t / 16][t % 16] = squares(first + t / 16, t % 16); });
+    block.each([&](int t) {
+      if (t >= 16) return;
+      const float norm = scalar::Lanes::sqrt(fold(shared.chain[t]));
+      shared.divisor[t] = norm < epsilon ? epsilon : norm;
+    });
+    block.each([&](int t) { finish(first + t / 16, t % 16, shared.divisor[t / 16]); });
+  }
+
+  TESSERA_DEVICE float squares(std::int64_t r, int lane) const {
+    float chain = 0.0F;
+    if (r >= x.rows) return chain;
+    for (std::int64_t i = lane; i < x.columns; i += 16) {
+      chain = scalar::Lanes::fma(x.data[r * x.row_step + i], x.data[r * x.row_step + i], chain);
+    }
+    return chain;
+  }
+
+  TESSERA_DEVICE void finish(std::int64_t r, int lane, float divisor) const {
+    if (r >= x.rows) return;
+    for (std::int64_t i = lane; i < x.columns; i += 16) {
+      out.data[r * out.row_step + i] = x.data[r * x.row_step + i] / divisor;
+    }
+  }
+};
+
 // A block is one slice of positions of one group, a thread a position.
 template <bool kSquares>
 struct GroupSlice {
@@ -144,6 +184,10 @@ struct GroupNormOne {
 void layer_norm(const NormJob& job) { launch(NormRows<true>{job}, (job.input.rows + 15) / 16); }
 
 void rms_norm(const NormJob& job) { launch(NormRows<false>{job}, (job.input.rows + 15) / 16); }
+
+void l2_normalize(ConstMatrix x, float epsilon, Matrix out) {
+  launch(L2NormalizeRows{x, epsilon, out}, (x.rows + 15) / 16);
+}
 
 void group_norm(const GroupNormJob& job) {
   const std::int64_t channels = job.norm.input.columns;

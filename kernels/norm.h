@@ -24,4 +24,8 @@ void rms_norm(Context& context, ConstMatrix input, const float* weight, float ep
 void group_norm(Context& context, ConstMatrix input, std::int64_t groups, const float* weight, const float* bias,
                 float epsilon, Matrix out);
 
+/// Each row of [rows, columns]: norm = sqrt(sum x*x); y = x / max(norm, epsilon). PyTorch's F.normalize over the last
+/// axis. Rows and codebook normalised so, nearest_codes (kernels/search.h) finds the entry of the largest cosine.
+void l2_normalize(Context& context, ConstMatrix x, float epsilon, Matrix out);
+
 }  // namespace tessera

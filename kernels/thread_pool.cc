@@ -20,9 +20,9 @@ inline void pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : parts_(static_cast<std::size_t>(std::max(threads, 1))) {
   try {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    for (std::size_t i = 1; i < parts_.size(); ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& error) {
     stop();
     throw ResourceError("no_threads", "cannot start " + std::to_string(threads) + " threads: " + error.what());
@@ -45,7 +45,7 @@ void ThreadPool::run(std::int64_t count, std::int64_t grain, Context::RangeBody 
   grain = std::max<std::int64_t>(grain, 1);
   if (workers_.empty() || count <= grain) return body(0, count);
   open(count, grain, body);
-  take_ranges();
+  take_ranges(0);
   close();
   if (error_) std::rethrow_exception(error_);
 }
@@ -54,16 +54,28 @@ void ThreadPool::open(std::int64_t count, std::int64_t grain, Context::RangeBody
   bool sleepers = false;
   {
     const std::lock_guard lock(mutex_);
-    count_ = count;
     grain_ = grain;
     body_ = body;
     error_ = nullptr;
-    next_.store(0, std::memory_order_relaxed);
+    share_out(count);
     open_ = true;
     job_.fetch_add(1, std::memory_order_release);
     sleepers = sleeping_ != 0;
   }
   if (sleepers) wake_.notify_all();
+}
+
+// As many whole ranges to each part; the first parts hold one more.
+void ThreadPool::share_out(std::int64_t count) {
+  const std::int64_t ranges = (count + grain_ - 1) / grain_;
+  const auto threads = static_cast<std::int64_t>(parts_.size());
+  std::int64_t first = 0;
+  for (std::int64_t i = 0; i < threads; ++i) {
+    Part& part = parts_[static_cast<std::size_t>(i)];
+    part.next.store(std::min(first * grain_, count), std::memory_order_relaxed);
+    first += ranges / threads + (i < ranges % threads ? 1 : 0);
+    part.end = std::min(first * grain_, count);
+  }
 }
 
 // Workers that have not joined by now find the job closed and are not waited for.
@@ -77,17 +89,21 @@ void ThreadPool::close() {
   }
 }
 
-void ThreadPool::take_ranges() {
+void ThreadPool::take_part(Part& part) {
+  while (part.next.load(std::memory_order_relaxed) < part.end) {
+    const std::int64_t begin = part.next.fetch_add(grain_, std::memory_order_relaxed);
+    if (begin >= part.end) return;
+    body_(begin, std::min(begin + grain_, part.end));
+  }
+}
+
+void ThreadPool::take_ranges(std::size_t self) {
   try {
-    for (;;) {
-      const std::int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-      if (begin >= count_) return;
-      body_(begin, std::min(begin + grain_, count_));
-    }
+    for (std::size_t i = 0; i < parts_.size(); ++i) take_part(parts_[(self + i) % parts_.size()]);
   } catch (...) {
     const std::lock_guard lock(mutex_);
     error_ = std::current_exception();
-    next_.store(count_, std::memory_order_relaxed);
+    for (Part& part : parts_) part.next.store(part.end, std::memory_order_relaxed);
   }
 }
 
@@ -102,12 +118,12 @@ bool ThreadPool::join(std::uint64_t& seen) {
   return open_;
 }
 
-void ThreadPool::work() {
+void ThreadPool::work(std::size_t self) {
   std::uint64_t seen = 0;
   for (;;) {
     const bool joined = join(seen);
     if (joined) {
-      take_ranges();
+      take_ranges(self);
       active_.fetch_sub(1, std::memory_order_release);
     } else if (stopped()) {
       return;

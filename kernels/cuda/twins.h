@@ -8,6 +8,7 @@
 #include "kernels/cuda/runtime.h"
 #include "kernels/depthwise.h"
 #include "kernels/elementwise_job.h"
+#include "kernels/lstm_job.h"
 #include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
 #include "kernels/rotary_job.h"
@@ -15,7 +16,9 @@
 namespace tessera::cuda {
 
 TESSERA_CUDA_TWIN void activate(Activation f, ConstMatrix input, Matrix out);
+TESSERA_CUDA_TWIN void snake(ConstMatrix x, const float* alpha, const float* reciprocal, Matrix out);
 TESSERA_CUDA_TWIN void product(const ProductJob& job);
+TESSERA_CUDA_TWIN void lstm_cell(const LstmCellJob& job);
 TESSERA_CUDA_TWIN void pad_frames(ConstMatrix input, std::int64_t left, PadMode mode, Matrix out);
 TESSERA_CUDA_TWIN void depthwise(const DepthwiseJob& job);
 TESSERA_CUDA_TWIN void argmax_rows(ConstMatrix x, std::int32_t* index);
@@ -26,12 +29,15 @@ TESSERA_CUDA_TWIN void spectrum_from_polar(ConstMatrix x, float most, Matrix out
 TESSERA_CUDA_TWIN void layer_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void rms_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void group_norm(const GroupNormJob& job);
+TESSERA_CUDA_TWIN void l2_normalize(ConstMatrix x, float epsilon, Matrix out);
 TESSERA_CUDA_TWIN void rotary(const RotaryJob& job);
 TESSERA_CUDA_TWIN void append(const AppendJob& job);
 TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
 TESSERA_CUDA_TWIN void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void elementwise(const ElementwiseJob& job);
+TESSERA_CUDA_TWIN void mean_frames(const FramesJob& job);
+TESSERA_CUDA_TWIN void repeat_frames(const FramesJob& job);
 TESSERA_CUDA_TWIN void softmax(ConstMatrix input, Matrix out);
 
 }  // namespace tessera::cuda
