@@ -25,10 +25,13 @@ RENAMED = [
 
 def load_encodec() -> type[nn.Module]:
     """The class EncodecModel; torchaudio is imported by the package but not used here."""
-    if "torchaudio" not in sys.modules:
+    stubbed = "torchaudio" not in sys.modules
+    if stubbed:
         sys.modules["torchaudio"] = types.ModuleType("torchaudio")
     from encodec import EncodecModel
 
+    if stubbed:
+        del sys.modules["torchaudio"]  # other packages look for the real one
     return EncodecModel
 
 

@@ -23,7 +23,6 @@ from golden_common import (
     Tensors,
     UnitScale,
     as_codes,
-    decibels,
     fitted_codebook,
     nearest,
     read_model,
@@ -37,7 +36,6 @@ from golden_common import (
 )
 from golden_report import Tally
 from golden_weights import CONVOLUTIONS, old_spelling, one_spread, randomise, scale_layer
-from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
 
