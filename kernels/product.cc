@@ -62,8 +62,7 @@ static void one_slice(const ProductJob& job, const ProductTile& tile, const T* p
   const FinishSums sink{from(e.bias), from(e.scale), residual,   e.residual.row_step,
                         out.data,     out.row_step,  out.columns};
   const SliceRows rows(job.x, tile, 0, job.weights->inputs, staged);
-  multiply_slice(rows.data(), rows.step(), tile.rows, job.weights->inputs, panels, job.weights->inputs * 16,
-                 tile.panels, sink);
+  multiply_slice(rows.data(), rows.step(), tile.rows, rows.runs(), panels, job.weights->inputs * 16, tile.panels, sink);
   if (e.activation == Activation::none) return;
   with_activation(e.activation, [&](auto function) HWY_ATTR {
     for (std::int64_t r = 0; r < out.rows; ++r) map_row(out.row(r), out.columns, out.row(r), function);
@@ -83,7 +82,7 @@ static void product_tile_of(const ProductJob& job, const ProductTile& tile) {
   for (std::int64_t k = 0; k < inputs || k == 0; k += kSlice) {
     const std::int64_t depth = std::min<std::int64_t>(inputs - k, kSlice);
     const SliceRows rows(job.x, tile, k, depth, staged);
-    multiply_slice(rows.data(), rows.step(), tile.rows, depth, panels + k * 16, inputs * 16, tile.panels,
+    multiply_slice(rows.data(), rows.step(), tile.rows, rows.runs(), panels + k * 16, inputs * 16, tile.panels,
                    AddToSums{sums, sums_step, k == 0});
   }
   finish(job, tile, sums, sums_step);

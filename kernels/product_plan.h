@@ -15,10 +15,10 @@ struct ProductJob {
   Matrix out;
 };
 
-/// A tile of the output that one thread computes: its sums (96 x 256 floats) and one slice of its weights
-/// (256 x 256) stay in the second-level cache.
-inline constexpr std::int64_t kTileRows = 96;
-inline constexpr std::int64_t kTilePanels = 16;
+/// A tile of the output that one thread computes: its sums (192 x 192 floats) and one slice of its weights
+/// (256 x 192) stay in the second-level cache; weights from memory serve as many rows as that allows.
+inline constexpr std::int64_t kTileRows = 192;
+inline constexpr std::int64_t kTilePanels = 12;
 
 struct ProductTile {
   std::int64_t first_row;

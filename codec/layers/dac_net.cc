@@ -190,7 +190,7 @@ Tensor DacEncoder::forward(Context& context, State& state, ConstMatrix samples, 
   ConstMatrix input = samples;
   for (std::size_t i = 0; i < down_.size(); ++i) {
     const ConvShape& down = down_[i].shape();
-    const std::int64_t frames = std::max<std::int64_t>(1, kPieceFloats / down.in_channels / down.stride) * down.stride;
+    const std::int64_t frames = piece_frames(down.in_channels * down.stride) * down.stride;
     x = in_pieces(context, input, frames, down.out_channels, last,
                   [&](ConstMatrix piece, bool end) { return stage(context, state, i, piece, end); });
     input = x;
@@ -261,7 +261,7 @@ Tensor DacDecoder::forward(Context& context, State& state, ConstMatrix latent, b
   for (std::size_t i = 0; i < up_.size(); ++i) {
     const ConvShape& up = up_[i].shape();
     const std::int64_t columns = i + 1 == up_.size() ? 1 : up.out_channels;
-    const std::int64_t frames = std::max<std::int64_t>(1, kPieceFloats / (up.out_channels * up.stride));
+    const std::int64_t frames = piece_frames(up.out_channels * up.stride);
     x = in_pieces(context, x, frames, columns, last,
                   [&](ConstMatrix piece, bool end) { return stage(context, state, i, piece, end); });
   }

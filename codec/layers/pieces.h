@@ -9,6 +9,13 @@ namespace tessera {
 
 /// Activations of about this many floats stay in the second-level cache from one layer to the next.
 inline constexpr std::int64_t kPieceFloats = std::int64_t{96} << 10;
+/// Rows that a strided layer's weights, where they are larger than that, should at least be read for.
+inline constexpr std::int64_t kPieceRows = 96;
+
+/// Frames a piece for layers of `width` floats a frame.
+[[nodiscard]] inline std::int64_t piece_frames(std::int64_t width) {
+  return std::max(kPieceRows, kPieceFloats / width);
+}
 
 /// Runs `part(piece, last)` over x in pieces of `frames` and joins what they return; layers carry their state from
 /// piece to piece, so that the cut changes no bit.

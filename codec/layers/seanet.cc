@@ -164,7 +164,7 @@ Tensor SeanetEncoder::forward(Context& context, State& state, ConstMatrix sample
   ConstMatrix input = samples;
   for (std::size_t i = 0; i + 2 < convs_.size(); ++i) {
     const ConvShape& down = convs_[i + 1].shape();
-    const std::int64_t frames = std::max<std::int64_t>(1, kPieceFloats / down.in_channels / down.stride) * down.stride;
+    const std::int64_t frames = piece_frames(down.in_channels * down.stride) * down.stride;
     x = in_pieces(context, input, whole_ ? std::max(frames, input.rows) : frames, down.out_channels, last,
                   [&](ConstMatrix piece, bool end) { return stage(context, state, i, piece, end); });
     input = x;
@@ -225,7 +225,7 @@ Tensor SeanetDecoder::forward(Context& context, State& state, ConstMatrix latent
   for (std::size_t i = 0; i < upsamplers_.size(); ++i) {
     const ConvShape& up = upsamplers_[i].shape();
     const std::int64_t columns = i + 1 == upsamplers_.size() ? last_.shape().out_channels : up.out_channels;
-    const std::int64_t frames = std::max<std::int64_t>(1, kPieceFloats / (up.out_channels * up.stride));
+    const std::int64_t frames = piece_frames(up.out_channels * up.stride);
     x = in_pieces(context, x, whole_ ? std::max(frames, x.dim(0)) : frames, columns, last,
                   [&](ConstMatrix piece, bool end) { return stage(context, state, i, piece, end); });
   }
