@@ -67,9 +67,9 @@ std::unique_ptr<AudioCodec> load_audio_codec(Context& context, const std::string
   std::error_code ignored;
   const bool folder = std::filesystem::is_directory(at, ignored);
   if (!folder && !std::filesystem::exists(at, ignored)) throw CheckpointError(path + ": no such checkpoint");
+  Checkpoint checkpoint(at);  // first: pickled weights often come without a config.json
   const Config config = Config::read(folder ? at : at.parent_path());
   const Family& family = family_of(config);
-  Checkpoint checkpoint(at);
   return family.load(context, config, checkpoint);
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "codec/checkpoint/checkpoint.h"
 #include "codec/checkpoint/json.h"
 #include "codec/checkpoint/mapped_file.h"
 #include "kernels/error.h"
@@ -34,13 +35,30 @@ bool is_pickled(const fs::path& path) {
   return std::find(kPickled.begin(), kPickled.end(), path.extension().string()) != kPickled.end();
 }
 
+/// False when the folder has no readable config.json.
+bool has_key(const fs::path& folder, const char* key) try {
+  return Config::read(folder).has(key);
+} catch (const CheckpointError&) {
+  return false;
+}
+
+/// The family that files of this kind are published by, as the converter calls it.
+const char* converter_family(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  if (extension == ".th") return "encodec";
+  if (extension == ".pth" || extension == ".pt") return "dac";
+  if (extension == ".ckpt") return "wavtokenizer --yaml CONFIG.yaml";
+  const bool snac = has_key(path.parent_path(), "vq_strides");
+  return snac ? "snac" : "transformers";
+}
+
 [[noreturn]] void refuse_pickled(const fs::path& path) {
-  const fs::path made = path.parent_path() / "model.safetensors";
-  refuse(path,
-         "pickled weights are not read; make safetensors of them: python3 -c \"import sys, torch, "
-         "safetensors.torch as s; s.save_file(torch.load(sys.argv[1], map_location='cpu', weights_only=True), "
-         "sys.argv[2])\" " +
-             shell_word(path.string()) + " " + shell_word(made.string()));
+  const fs::path input = path.extension() == ".bin" ? path.parent_path() : path;
+  fs::path folder = path.parent_path();
+  folder += "-safetensors";
+  refuse(path, std::string("pickled weights are not read; make a folder of safetensors of them: python3 "
+                           "training/convert/convert_codec.py ") +
+                   converter_family(path) + " " + shell_word(input.string()) + " --out " + shell_word(folder.string()));
 }
 
 /// A name that cannot lead out of its folder.

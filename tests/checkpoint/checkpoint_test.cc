@@ -84,23 +84,36 @@ TEST(Checkpoint, RefusesWhatCannotBeRead) {
 }
 
 TEST(Checkpoint, RefusesPickledWeightsWithACommand) {
-  for (const char* name : {"pytorch_model.bin", "a.pth", "a.pt", "a.th", "a.ckpt"}) {
+  const std::pair<const char*, const char*> cases[] = {{"pytorch_model.bin", "transformers"},
+                                                       {"a.pth", "dac"},
+                                                       {"a.pt", "dac"},
+                                                       {"a.th", "encodec"},
+                                                       {"a.ckpt", "wavtokenizer --yaml CONFIG.yaml"}};
+  for (const auto& [name, family] : cases) {
     const TemporaryFolder folder;
     const std::string file = folder.write(name, "pickle").string();
-    const std::string message =
-        file +
-        ": pickled weights are not read; make safetensors of them: python3 -c \"import sys, torch, safetensors.torch "
-        "as s; s.save_file(torch.load(sys.argv[1], map_location='cpu', weights_only=True), sys.argv[2])\" '" +
-        file + "' '" + folder.path().string() + "/model.safetensors'";
+    const bool whole_folder = std::string(name) == "pytorch_model.bin";
+    const std::string message = file +
+                                ": pickled weights are not read; make a folder of safetensors of them: python3 "
+                                "training/convert/convert_codec.py " +
+                                family + " '" + (whole_folder ? folder.path().string() : file) + "' --out '" +
+                                folder.path().string() + "-safetensors'";
     EXPECT_EQ(refusal(folder.path()), message);
     EXPECT_EQ(refusal(file), message);
   }
 }
 
+TEST(Checkpoint, TellsSnacByItsConfiguration) {
+  const TemporaryFolder folder;
+  folder.write("pytorch_model.bin", "pickle");
+  folder.write("config.json", "{\"vq_strides\": [4, 2, 1]}");
+  EXPECT_NE(refusal(folder.path()).find("convert_codec.py snac '"), std::string::npos);
+}
+
 TEST(Checkpoint, QuotesNamesInTheCommand) {
   const TemporaryFolder folder;
-  const std::string message = refusal(folder.write("it's $(x).bin", "pickle"));
-  EXPECT_NE(message.find("/it'\\''s $(x).bin' '"), std::string::npos) << message;
+  const std::string message = refusal(folder.write("it's $(x).th", "pickle"));
+  EXPECT_NE(message.find("/it'\\''s $(x).th' --out '"), std::string::npos) << message;
 }
 
 TEST_F(Shards, AreRead) {
