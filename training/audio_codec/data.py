@@ -2,6 +2,7 @@
 
 python data.py heldout   writes heldout.tsv (done once; the list is committed)
 python data.py pack      decodes all training clips into audio.i16 + clips.npy
+python teacher.py        adds teacher.f16
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ REAL_TRAINING_VOICES = ("fr_CA_f_June", "it_IT_m_Carlo", "ru_RU_f_IvrvoiceRU")
 REAL_HELDOUT_VOICE = "en_US_f_Allison"
 LEAD_KEPT = SAMPLE_RATE * 12 // 100
 TAIL_KEPT = SAMPLE_RATE * 25 // 100
+# Played faster or slower, a voice becomes another speaker's: pitch and formants move together.
+RATE_CHANGES = (20, 21, 22, 23, 25, 26, 27, 28)  # source samples for 24 that are heard
+RATE_MARGIN = 480  # samples at either end that the periodic resampling spoils
+TEACHER_HOP = SAMPLE_RATE // 50
+TEACHER_SIZE = 128
 DEFAULT_SPEECH = Path("data/speech-kokoro")
 DEFAULT_PROMPTS = Path("/usr/share/asterisk/sounds")
 DEFAULT_PROMPT_TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
@@ -194,32 +200,66 @@ def pack(speech: Path, prompts: Path, out: Path) -> None:
     )
 
 
-class CropSampler:
-    """Random crops; long clips are drawn as often as their length says."""
+def change_rate(samples: np.ndarray, length: int) -> np.ndarray:
+    """Band-limited resampling of the whole piece to `length` samples."""
+    spectrum = np.fft.rfft(samples)
+    wanted = np.zeros(length // 2 + 1, dtype=spectrum.dtype)
+    kept = min(len(spectrum), len(wanted))
+    wanted[:kept] = spectrum[:kept]
+    return np.fft.irfft(wanted, length).astype(np.float32) * (length / len(samples))
 
-    def __init__(self, packed: Path, crop: int, real_share: float) -> None:
+
+class CropSampler:
+    """Random crops, and what the teacher heard in them; long clips are drawn as often as
+    their length says."""
+
+    def __init__(self, packed: Path, crop: int, real_share: float, changed_share: float) -> None:
         self.audio = np.memmap(packed / "audio.i16", dtype=np.int16, mode="r")
+        teacher = np.memmap(packed / "teacher.f16", dtype=np.float16, mode="r")
+        self.teacher = teacher.reshape(-1, TEACHER_SIZE)
         table = np.load(packed / "clips.npy")
         self.crop = crop
         self.real_share = real_share
+        self.changed_share = changed_share
         self.groups = [table[table[:, 2] == kind] for kind in (0, 1)]
-        self.chances = [g[:, 1] / g[:, 1].sum() for g in self.groups]
+        self.chances = [np.cumsum(g[:, 1] / g[:, 1].sum()) for g in self.groups]
 
-    def batch(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        return np.stack([self.one(rng) for _ in range(size)])
+    def batch(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(samples [B, crop], teacher's rows [B, crop / TEACHER_HOP, TEACHER_SIZE])"""
+        crops, heard = zip(*(self.one(rng) for _ in range(size)), strict=True)
+        return np.stack(crops), np.stack(heard)
 
-    def one(self, rng: np.random.Generator) -> np.ndarray:
+    def one(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         kind = int(rng.random() < self.real_share and len(self.groups[1]) > 0)
-        start, length, _ = self.groups[kind][
-            rng.choice(len(self.groups[kind]), p=self.chances[kind])
-        ]
-        offset = int(rng.integers(0, max(1, length - self.crop)))
-        piece = self.audio[start + offset : start + min(length, offset + self.crop)]
-        crop = np.zeros(self.crop, dtype=np.float32)
-        crop[: len(piece)] = piece
+        row = np.searchsorted(self.chances[kind][:-1], rng.random())
+        start, length, _ = (int(v) for v in self.groups[kind][row])
+        rate = int(rng.choice(RATE_CHANGES)) if rng.random() < self.changed_share else 24
+        offset = int(rng.integers(0, max(1, length - self.crop * rate // 24)))
+        crop = self.samples(start, length, offset, rate)
         # Recordings come at all levels, the synthetic voices at one.
         gain = 10.0 ** (rng.uniform(-12.0, 4.0) / 20.0)
-        return np.clip(crop * (gain / 32768.0), -1.0, 1.0)
+        clipped = np.clip(crop * (gain / 32768.0), -1.0, 1.0)
+        return clipped, self.heard(start, length, offset, rate)
+
+    def samples(self, start: int, length: int, offset: int, rate: int) -> np.ndarray:
+        if rate == 24:
+            return self.cut(start, length, offset, self.crop)
+        whole = self.crop + 2 * RATE_MARGIN
+        source = self.cut(start, length, offset - RATE_MARGIN * rate // 24, whole * rate // 24)
+        return change_rate(source, whole)[RATE_MARGIN:-RATE_MARGIN]
+
+    def cut(self, start: int, length: int, offset: int, count: int) -> np.ndarray:
+        """Samples of the clip from `offset`, which may lie before it; zeros around the clip."""
+        piece = self.audio[start + max(0, offset) : start + max(0, min(length, offset + count))]
+        crop = np.zeros(count, dtype=np.float32)
+        lead = max(0, -offset)
+        crop[lead : lead + len(piece)] = piece
+        return crop
+
+    def heard(self, start: int, length: int, offset: int, rate: int) -> np.ndarray:
+        centres = (np.arange(self.crop // TEACHER_HOP) + 0.5) * (TEACHER_HOP * rate / 24)
+        at = start + np.minimum(offset + centres.astype(np.int64), length - 1)
+        return self.teacher[at // TEACHER_HOP].astype(np.float32)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from data import SAMPLE_RATE, CropSampler
+from data import SAMPLE_RATE, TEACHER_SIZE, CropSampler
 from losses import SpectralLoss
 from model import AudioTokenizer
 from quantize import EARLY_DECAY, LATE_DECAY, fit_quantizer, quantize, spread_loss
@@ -33,7 +33,7 @@ GUIDE_FLOOR = -6.0  # of the log-mel that guides the decoder; below is silence
 AVERAGE_EVERY = 5
 AVERAGE_DECAY = 0.99
 LOG_EVERY = 50
-LOSSES = ("mel", "magnitude", "commitment", "spread", "guide", "grad_norm")
+LOSSES = ("mel", "magnitude", "commitment", "spread", "guide", "teacher", "grad_norm")
 LOG_COLUMNS = ("step", "seconds", "audio_seconds", *LOSSES, "learning_rate")
 
 
@@ -80,6 +80,21 @@ class MelGuide(nn.Module):
         return F.l1_loss(self.read(coarse), target.transpose(1, 2))
 
 
+class TeacherGuide(nn.Module):
+    """Reads off a token what the teacher heard in its 40 ms, through one linear layer.
+
+    It makes the codes keep what tells words apart before what tells recordings apart. Only
+    training needs it.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(channels, 2 * TEACHER_SIZE)
+
+    def forward(self, latents: Tensor, heard: Tensor) -> Tensor:
+        return F.mse_loss(self.read(latents).view_as(heard), heard)
+
+
 class Trainer:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -89,16 +104,19 @@ class Trainer:
         self.model = AudioTokenizer(self.config)
         initialise(self.model)
         self.guide = MelGuide(self.config["n_mels"])
+        self.teacher = TeacherGuide(self.config["d_model"])
         self.loss = SpectralLoss(SAMPLE_RATE)
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, args.weight_decay) + parameter_groups(self.guide, 0.0),
+            parameter_groups(self.model, args.weight_decay)
+            + parameter_groups(self.guide, 0.0)
+            + parameter_groups(self.teacher, 0.0),
             lr=args.learning_rate,
             betas=(0.9, 0.96),
             fused=True,
         )
         self.average = [p.detach().clone() for p in self.model.parameters()]
         self.sampler = CropSampler(
-            args.packed, int(args.crop_seconds * SAMPLE_RATE), args.real_share
+            args.packed, int(args.crop_seconds * SAMPLE_RATE), args.real_share, args.changed_share
         )
         self.step, self.seconds, self.audio_seconds = 0, 0.0, 0.0
         self.quantizing, self.refitted, self.stopping = False, False, False
@@ -114,6 +132,7 @@ class Trainer:
             "config": self.config,
             "model": self.model.state_dict(),
             "guide": self.guide.state_dict(),
+            "teacher": self.teacher.state_dict(),
             "average": dict(zip(names, self.average, strict=True)),
             "optimizer": self.optimizer.state_dict(),
             "torch_rng": torch.get_rng_state(),
@@ -131,6 +150,7 @@ class Trainer:
         state = torch.load(self.checkpoint, weights_only=False)
         self.model.load_state_dict(state["model"])
         self.guide.load_state_dict(state["guide"])
+        self.teacher.load_state_dict(state["teacher"])
         self.average = list(state["average"].values())
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["torch_rng"])
@@ -165,7 +185,7 @@ class Trainer:
     def many_latents(self) -> Tensor:
         rows = []
         for _ in range(REFIT_BATCHES):
-            wave = torch.from_numpy(self.sampler.batch(self.args.batch, self.rng))
+            wave = torch.from_numpy(self.sampler.batch(self.args.batch, self.rng)[0])
             rows.append(self.model.encoder(self.model.mel(wave)).flatten(0, 1))
         return torch.cat(rows)
 
@@ -176,7 +196,8 @@ class Trainer:
         return front.frames(F.pad(wave, (margin, margin)), center=False).clamp_min(GUIDE_FLOOR)
 
     def train_step(self) -> list[float]:
-        wave = torch.from_numpy(self.sampler.batch(self.args.batch, self.rng))
+        batch = self.sampler.batch(self.args.batch, self.rng)
+        wave, teacher_heard = (torch.from_numpy(part) for part in batch)
         with torch.no_grad():
             mel, heard = self.model.mel(wave), self.mel_of_decoder_frames(wave)
         encoded = self.model.encoder(mel)
@@ -184,11 +205,13 @@ class Trainer:
         latents, commitment = self.quantized(encoded)
         coarse = self.model.decoder.coarse_mel(latents)
         guide_loss = self.guide(coarse, heard)
+        teacher_loss = self.teacher(latents, teacher_heard)
         decoded = self.model.decoder.vocoder(coarse)
         mel_loss, magnitude_loss = self.loss(decoded, wave)
         total = mel_loss + self.args.magnitude_weight * magnitude_loss
         total = total + self.args.commitment_weight * commitment + self.args.spread_weight * spread
         total = total + self.args.guide_weight * guide_loss
+        total = total + self.args.teacher_weight * teacher_loss
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.args.clip_norm)
         for group in self.optimizer.param_groups:
@@ -198,7 +221,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         return [
             v.detach().item()
-            for v in (mel_loss, magnitude_loss, commitment, spread, guide_loss, norm)
+            for v in (mel_loss, magnitude_loss, commitment, spread, guide_loss, teacher_loss, norm)
         ]
 
     def update_average(self) -> None:
@@ -248,6 +271,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--crop-seconds", type=float, default=0.96)
     parser.add_argument("--real-share", type=float, default=0.2)
+    parser.add_argument(
+        "--changed-share", type=float, default=0.5, help="crops played faster or slower"
+    )
     parser.add_argument("--learning-rate", type=float, default=1.2e-3)
     parser.add_argument("--warmup-steps", type=int, default=150)
     parser.add_argument("--weight-decay", type=float, default=0.01)
@@ -255,6 +281,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--magnitude-weight", type=float, default=1.0)
     parser.add_argument("--commitment-weight", type=float, default=0.1)
     parser.add_argument("--guide-weight", type=float, default=0.7)
+    parser.add_argument("--teacher-weight", type=float, default=0.5)
     parser.add_argument("--spread-weight", type=float, default=0.2)
     parser.add_argument("--spread-target", type=float, default=24.0, help="dimensions")
     parser.add_argument("--quantize-from", type=int, default=250, help="step of the k-means start")
