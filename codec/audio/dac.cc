@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "codec/audio/chunked_stream.h"
+#include "codec/audio/chunked_codec.h"
 #include "codec/audio/latency.h"
 #include "codec/layers/dac_net.h"
 #include "codec/quantizer/projected.h"
@@ -92,32 +92,33 @@ DacConfig read_snac(const Config& config) {
   return c;
 }
 
-class Dac final : public AudioCodec {
+std::int64_t chunk_frames(const DacConfig& c) {
+  return std::max<std::int64_t>(1, kChunkSamples / (c.net.hop() * c.quantizer.strides.front()));
+}
+
+class Dac final : public ChunkedCodec {
  public:
   Dac(Context& context, const DacConfig& c, Checkpoint& checkpoint)
-      : config_(c),
+      : ChunkedCodec(c.net.hop() * c.group(), chunk_frames(c)),
+        config_(c),
         encoder_(context, checkpoint, c.net),
         quantizer_(context, checkpoint, c.quantizer),
         decoder_(context, checkpoint, c.net) {
     if (c.net.noise) ignore_noise(checkpoint);
-    checkpoint.ignore_suffix(".rel_pos.inv_freq");
+    ignore_training_state(checkpoint);
     checkpoint.finish();
     describe(checkpoint);
   }
 
-  const AudioCodecInfo& info() const override { return info_; }
-  std::unique_ptr<EncodeStream> encode_stream(Context& context, int levels) const override;
-  std::unique_ptr<DecodeStream> decode_stream(Context& context) const override;
-
  private:
   friend class DacEncoding;
   friend class DacDecoding;
+  std::unique_ptr<ChunkEncoder> start_encoder(Context& context, int levels) const override;
+  std::unique_ptr<ChunkDecoder> start_decoder(Context& context) const override;
   static void ignore_noise(Checkpoint& checkpoint);
   void describe(const Checkpoint& checkpoint);
-  [[nodiscard]] std::int64_t chunk_frames() const { return std::max<std::int64_t>(1, kChunkSamples / info_.hop); }
 
   DacConfig config_;
-  AudioCodecInfo info_;
   DacEncoder encoder_;
   ProjectedQuantizer quantizer_;
   DacDecoder decoder_;
@@ -136,8 +137,7 @@ void Dac::describe(const Checkpoint& checkpoint) {
   info_.family = config_.family;
   info_.sample_rate = config_.sample_rate;
   info_.hop = static_cast<int>(hop * strides.front());
-  info_.levels = quantizer_.levels();
-  info_.codebook_sizes.assign(strides.size(), static_cast<int>(config_.quantizer.codebook_size));
+  describe_levels(quantizer_.levels(), config_.quantizer.codebook_size);
   if (std::any_of(strides.begin(), strides.end(), [&](auto stride) { return stride != strides.front(); })) {
     for (const std::int64_t stride : strides)
       info_.level_multiples.push_back(static_cast<int>(strides.front() / stride));
@@ -157,8 +157,7 @@ class DacEncoding final : public ChunkEncoder {
       : codec_(codec), context_(context), levels_(levels), state_(codec.encoder_.start()) {}
 
   Codes encode(std::span<const float> samples, bool last) override {
-    const Tensor input = context_.scratch({static_cast<std::int64_t>(samples.size()), 1});
-    context_.upload(samples.data(), input.bytes(), samples.size_bytes());
+    const Tensor input = upload_samples(context_, samples, 1);
     Tensor latent = codec_.encoder_.forward(context_, state_, input, last);
     latent = gate_.pass(context_, std::move(latent), codec_.config_.quantizer.strides.front());
     Codes codes;
@@ -196,10 +195,7 @@ class DacDecoding final : public ChunkDecoder {
 
  private:
   std::vector<float> forward(const Tensor& latent, bool last) {
-    const Tensor wave = codec_.decoder_.forward(context_, state_, latent, last);
-    std::vector<float> samples(static_cast<std::size_t>(wave.size()));
-    context_.download(wave.bytes(), samples.data(), samples.size() * sizeof(float));
-    return samples;
+    return download_samples(context_, codec_.decoder_.forward(context_, state_, latent, last));
   }
 
   const Dac& codec_;
@@ -208,15 +204,12 @@ class DacDecoding final : public ChunkDecoder {
   std::int64_t frames_ = 0;
 };
 
-std::unique_ptr<EncodeStream> Dac::encode_stream(Context& context, int levels) const {
-  const int count = checked_levels(info_, levels);
-  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<DacEncoding>(*this, context, count), info_,
-                                               count, config_.net.hop() * config_.group(), chunk_frames());
+std::unique_ptr<ChunkEncoder> Dac::start_encoder(Context& context, int levels) const {
+  return std::make_unique<DacEncoding>(*this, context, levels);
 }
 
-std::unique_ptr<DecodeStream> Dac::decode_stream(Context& context) const {
-  return std::make_unique<ChunkedDecodeStream>(context, std::make_unique<DacDecoding>(*this, context), info_,
-                                               chunk_frames());
+std::unique_ptr<ChunkDecoder> Dac::start_decoder(Context& context) const {
+  return std::make_unique<DacDecoding>(*this, context);
 }
 
 }  // namespace

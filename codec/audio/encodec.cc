@@ -4,7 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "codec/audio/chunked_stream.h"
+#include "codec/audio/chunked_codec.h"
 #include "codec/audio/latency.h"
 #include "codec/audio/seanet_config.h"
 #include "codec/audio/segments.h"
@@ -78,56 +78,42 @@ EncodecShape read_shape(const Config& config, const Checkpoint& checkpoint) {
   return s;
 }
 
-std::vector<Codebook> load_codebooks(Context& context, Checkpoint& checkpoint, const EncodecShape& s) {
-  std::vector<Codebook> codebooks;
-  const auto name = [&] { return "quantizer.layers." + std::to_string(codebooks.size()) + ".codebook.embed"; };
-  do {
-    const auto entries = checkpoint.floats(name(), {s.codebook_size, s.seanet.width});
-    codebooks.push_back(pack_codebook(context, {entries.data(), s.codebook_size, s.seanet.width}));
-  } while (checkpoint.has(name()));
-  return codebooks;
+std::string codebook_name(int level) { return "quantizer.layers." + std::to_string(level) + ".codebook.embed"; }
+
+// As many as there are.
+std::vector<int> codebook_sizes(const Checkpoint& checkpoint, const EncodecShape& s) {
+  std::vector<int> sizes(1, static_cast<int>(s.codebook_size));
+  while (checkpoint.has(codebook_name(static_cast<int>(sizes.size())))) sizes.push_back(sizes.front());
+  return sizes;
 }
 
-// Samples as the rows of a matrix, a column a channel.
-Tensor upload_samples(Context& context, std::span<const float> samples, std::int64_t channels) {
-  Tensor input = context.scratch({static_cast<std::int64_t>(samples.size()) / channels, channels});
-  context.upload(samples.data(), input.bytes(), samples.size_bytes());
-  return input;
-}
-
-std::vector<float> download_samples(Context& context, const Tensor& wave) {
-  std::vector<float> samples(static_cast<std::size_t>(wave.size()));
-  context.download(wave.bytes(), samples.data(), samples.size() * sizeof(float));
-  return samples;
-}
-
-class Encodec final : public AudioCodec {
+class Encodec final : public ChunkedCodec {
  public:
   Encodec(Context& context, const EncodecShape& s, Checkpoint& checkpoint)
-      : shape_(s),
+      : ChunkedCodec(1, kChunkFrames),
+        shape_(s),
         encoder_(context, checkpoint, "encoder.layers", s.seanet),
-        quantizer_(load_codebooks(context, checkpoint, s), {}),
+        quantizer_(load_codebooks(context, checkpoint, codebook_name, codebook_sizes(checkpoint, s), s.seanet.width),
+                   {}),
         decoder_(context, checkpoint, "decoder.layers", s.seanet) {
-    for (const char* unused : {".codebook.embed_avg", ".codebook.cluster_size", ".codebook.inited"}) {
-      checkpoint.ignore_suffix(unused);
-    }
+    ignore_training_state(checkpoint);
     checkpoint.finish();
     describe(checkpoint);
   }
 
-  const AudioCodecInfo& info() const override { return info_; }
   std::unique_ptr<EncodeStream> encode_stream(Context& context, int levels) const override;
   std::unique_ptr<DecodeStream> decode_stream(Context& context) const override;
 
  private:
   friend class EncodecEncoding;
   friend class EncodecDecoding;
+  std::unique_ptr<ChunkEncoder> start_encoder(Context& context, int levels) const override;
+  std::unique_ptr<ChunkDecoder> start_decoder(Context& context) const override;
   void describe(const Checkpoint& checkpoint);
   // Normalisation and norms over time need the whole segment at once.
   bool whole_segments() const { return shape_.segmented || shape_.segments.normalize || shape_.seanet.time_norm; }
 
   EncodecShape shape_;
-  AudioCodecInfo info_;
   SeanetEncoder encoder_;
   ResidualQuantizer quantizer_;
   SeanetDecoder decoder_;
@@ -138,8 +124,7 @@ void Encodec::describe(const Checkpoint& checkpoint) {
   info_.sample_rate = shape_.sample_rate;
   info_.channels = static_cast<int>(shape_.seanet.audio_channels);
   info_.hop = static_cast<int>(shape_.seanet.hop());
-  info_.levels = quantizer_.levels();
-  info_.codebook_sizes.assign(static_cast<std::size_t>(info_.levels), static_cast<int>(shape_.codebook_size));
+  describe_levels(quantizer_.levels(), shape_.codebook_size);
   const double rate = std::ceil(info_.frame_rate());
   for (const double bandwidth : shape_.bandwidths) {
     const double levels = std::floor(1000 * bandwidth / (std::log2(static_cast<double>(shape_.codebook_size)) * rate));
@@ -204,12 +189,17 @@ class EncodecDecoding final : public ChunkDecoder {
   SeanetDecoder::State state_;
 };
 
+std::unique_ptr<ChunkEncoder> Encodec::start_encoder(Context& context, int levels) const {
+  return std::make_unique<EncodecEncoding>(*this, context, levels);
+}
+
+std::unique_ptr<ChunkDecoder> Encodec::start_decoder(Context& context) const {
+  return std::make_unique<EncodecDecoding>(*this, context);
+}
+
 std::unique_ptr<EncodeStream> Encodec::encode_stream(Context& context, int levels) const {
+  if (!whole_segments()) return ChunkedCodec::encode_stream(context, levels);
   const int count = checked_levels(info_, levels);
-  if (!whole_segments()) {
-    return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<EncodecEncoding>(*this, context, count),
-                                                 info_, count, 1, kChunkFrames);
-  }
   const auto encode = [this, &context, count](std::span<const float> segment) {
     return EncodecEncoding(*this, context, count).encode(segment, true);
   };
@@ -217,10 +207,7 @@ std::unique_ptr<EncodeStream> Encodec::encode_stream(Context& context, int level
 }
 
 std::unique_ptr<DecodeStream> Encodec::decode_stream(Context& context) const {
-  if (!whole_segments()) {
-    return std::make_unique<ChunkedDecodeStream>(context, std::make_unique<EncodecDecoding>(*this, context), info_,
-                                                 kChunkFrames);
-  }
+  if (!whole_segments()) return ChunkedCodec::decode_stream(context);
   const auto decode = [this, &context](const Codes& segment) {
     return EncodecDecoding(*this, context).forward(segment, true);
   };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "codec/audio/chunked_stream.h"
+#include "codec/audio/chunked_codec.h"
 #include "codec/audio/seanet_config.h"
 #include "codec/layers/conv.h"
 #include "codec/layers/seanet.h"
@@ -169,10 +169,11 @@ ConvTransposeLayer::Options upsample_options(const MimiShape& s) {
   return options;
 }
 
-class Mimi final : public AudioCodec {
+class Mimi final : public ChunkedCodec {
  public:
   Mimi(Context& context, const MimiShape& s, Checkpoint& checkpoint)
-      : shape_(s),
+      : ChunkedCodec(s.hop(), kChunkFrames),
+        shape_(s),
         encoder_(context, checkpoint, "encoder.layers", s.seanet),
         encoder_transformer_(context, checkpoint, "encoder_transformer.layers", s.transformer,
                              transformer_names(s.attention_bias)),
@@ -185,22 +186,19 @@ class Mimi final : public AudioCodec {
       downsample_.emplace_back(context, checkpoint, "downsample.conv", downsample_options(s));
       upsample_.emplace_back(context, checkpoint, "upsample.conv", upsample_options(s));
     }
-    checkpoint.ignore_suffix(".codebook.initialized");
+    ignore_training_state(checkpoint);
     checkpoint.finish();
     describe(checkpoint);
   }
 
-  const AudioCodecInfo& info() const override { return info_; }
-  std::unique_ptr<EncodeStream> encode_stream(Context& context, int levels) const override;
-  std::unique_ptr<DecodeStream> decode_stream(Context& context) const override;
-
  private:
   friend class MimiEncoding;
   friend class MimiDecoding;
+  std::unique_ptr<ChunkEncoder> start_encoder(Context& context, int levels) const override;
+  std::unique_ptr<ChunkDecoder> start_decoder(Context& context) const override;
   void describe(const Checkpoint& checkpoint);
 
   MimiShape shape_;
-  AudioCodecInfo info_;
   SeanetEncoder encoder_;
   Transformer encoder_transformer_;
   std::vector<ConvLayer> downsample_;  // none or one
@@ -215,8 +213,7 @@ void Mimi::describe(const Checkpoint& checkpoint) {
   info_.family = "mimi";
   info_.sample_rate = shape_.sample_rate;
   info_.hop = static_cast<int>(shape_.hop());
-  info_.levels = shape_.levels;
-  info_.codebook_sizes.assign(static_cast<std::size_t>(shape_.levels), static_cast<int>(shape_.codebook_size));
+  describe_levels(shape_.levels, shape_.codebook_size);
   info_.streams = true;
   info_.parameters = checkpoint.parameters();
   info_.segmenting = "causal stream: any length in one piece";
@@ -234,8 +231,7 @@ class MimiEncoding final : public ChunkEncoder {
 
   Codes encode(std::span<const float> samples, bool) override {
     if (samples.empty()) return {};
-    const Tensor input = context_.scratch({static_cast<std::int64_t>(samples.size()), 1});
-    context_.upload(samples.data(), input.bytes(), samples.size_bytes());
+    const Tensor input = upload_samples(context_, samples, 1);
     Tensor x = codec_.encoder_.forward(context_, encoder_, input);
     codec_.encoder_transformer_.forward(context_, transformer_, x);
     if (!codec_.downsample_.empty()) x = codec_.downsample_.front().forward(context_, downsample_, x);
@@ -272,10 +268,7 @@ class MimiDecoding final : public ChunkDecoder {
     if (static_cast<int>(codes.rows.size()) > semantic) codec_.acoustic_.decode(context_, codes, semantic, true, x);
     if (!codec_.upsample_.empty()) x = codec_.upsample_.front().forward(context_, upsample_, x);
     codec_.decoder_transformer_.forward(context_, transformer_, x);
-    const Tensor wave = codec_.decoder_.forward(context_, decoder_, x);
-    std::vector<float> samples(static_cast<std::size_t>(wave.size()));
-    context_.download(wave.bytes(), samples.data(), samples.size() * sizeof(float));
-    return samples;
+    return download_samples(context_, codec_.decoder_.forward(context_, decoder_, x));
   }
 
  private:
@@ -286,15 +279,12 @@ class MimiDecoding final : public ChunkDecoder {
   SeanetDecoder::State decoder_;
 };
 
-std::unique_ptr<EncodeStream> Mimi::encode_stream(Context& context, int levels) const {
-  const int count = checked_levels(info_, levels);
-  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<MimiEncoding>(*this, context, count), info_,
-                                               count, info_.hop, kChunkFrames);
+std::unique_ptr<ChunkEncoder> Mimi::start_encoder(Context& context, int levels) const {
+  return std::make_unique<MimiEncoding>(*this, context, levels);
 }
 
-std::unique_ptr<DecodeStream> Mimi::decode_stream(Context& context) const {
-  return std::make_unique<ChunkedDecodeStream>(context, std::make_unique<MimiDecoding>(*this, context), info_,
-                                               kChunkFrames);
+std::unique_ptr<ChunkDecoder> Mimi::start_decoder(Context& context) const {
+  return std::make_unique<MimiDecoding>(*this, context);
 }
 
 }  // namespace

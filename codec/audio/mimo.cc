@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "codec/audio/chunked_stream.h"
+#include "codec/audio/chunked_codec.h"
 #include "codec/audio/mimo_decoder.h"
 #include "codec/audio/mimo_encoder.h"
 #include "codec/quantizer/residual.h"
@@ -15,33 +15,24 @@ constexpr std::int64_t kSegmentMelFrames = 6000;
 constexpr std::int64_t kSegmentTokens = 1500;
 constexpr std::int64_t kChunkTokens = 50;
 
-std::vector<Codebook> load_codebooks(Context& context, Checkpoint& checkpoint, const MimoShape& s) {
-  std::vector<Codebook> codebooks;
-  for (const int size : s.codebook_sizes) {
-    const std::string name = "encoder.quantizer.vq.layers." + std::to_string(codebooks.size()) + "._codebook.embed";
-    const auto entries = checkpoint.floats(name, {size, s.encoder.width});
-    codebooks.push_back(pack_codebook(context, {entries.data(), size, s.encoder.width}));
-  }
-  return codebooks;
+std::string codebook_name(int level) {
+  return "encoder.quantizer.vq.layers." + std::to_string(level) + "._codebook.embed";
 }
 
-class Mimo final : public AudioCodec {
+class Mimo final : public ChunkedCodec {
  public:
   Mimo(Context& context, const MimoShape& shape, Checkpoint& checkpoint)
-      : shape_(shape),
+      : ChunkedCodec(shape.hop(), kChunkTokens),
+        shape_(shape),
         encoder_(context, checkpoint, shape),
-        quantizer_(load_codebooks(context, checkpoint, shape), {}),
+        quantizer_(load_codebooks(context, checkpoint, codebook_name, shape.codebook_sizes, shape.encoder.width), {}),
         decoder_(context, checkpoint, shape) {
-    for (const char* unused : {"_codebook.embed_avg", "_codebook.cluster_size", "_codebook.inited", "istft.window"}) {
-      checkpoint.ignore_suffix(unused);
-    }
+    ignore_training_state(checkpoint);
     checkpoint.finish();
     describe(checkpoint);
   }
 
-  const AudioCodecInfo& info() const override { return info_; }
   std::unique_ptr<EncodeStream> encode_stream(Context& context, int levels) const override;
-  std::unique_ptr<DecodeStream> decode_stream(Context& context) const override;
 
   const MimoShape& shape() const { return shape_; }
   const MimoEncoder& encoder() const { return encoder_; }
@@ -49,10 +40,11 @@ class Mimo final : public AudioCodec {
   const ResidualQuantizer& quantizer() const { return quantizer_; }
 
  private:
+  std::unique_ptr<ChunkEncoder> start_encoder(Context& context, int levels) const override;
+  std::unique_ptr<ChunkDecoder> start_decoder(Context& context) const override;
   void describe(const Checkpoint& checkpoint);
 
   MimoShape shape_;
-  AudioCodecInfo info_;
   MimoEncoder encoder_;
   ResidualQuantizer quantizer_;
   MimoDecoder decoder_;
@@ -102,9 +94,9 @@ class CausalEncoding final : public ChunkEncoder {
 };
 
 // Everybody else: the mel of the whole file, in segments that do not know of each other.
-class SegmentEncodeStream final : public EncodeStream {
+class MelSegmentEncodeStream final : public EncodeStream {
  public:
-  SegmentEncodeStream(const Mimo& codec, Context& context, int levels)
+  MelSegmentEncodeStream(const Mimo& codec, Context& context, int levels)
       : codec_(codec), context_(context), levels_(levels), mel_(codec.encoder().mel().start()) {}
 
   Codes push(std::span<const float> samples) override {
@@ -221,20 +213,17 @@ class SegmentDecoding final : public ChunkDecoder {
 };
 
 std::unique_ptr<EncodeStream> Mimo::encode_stream(Context& context, int levels) const {
-  const int count = checked_levels(info_, levels);
-  if (!shape_.encoder_streams()) return std::make_unique<SegmentEncodeStream>(*this, context, count);
-  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<CausalEncoding>(*this, context, count), info_,
-                                               count, info_.hop, kChunkTokens);
+  if (shape_.encoder_streams()) return ChunkedCodec::encode_stream(context, levels);
+  return std::make_unique<MelSegmentEncodeStream>(*this, context, checked_levels(info_, levels));
 }
 
-std::unique_ptr<DecodeStream> Mimo::decode_stream(Context& context) const {
-  std::unique_ptr<ChunkDecoder> decoder;
-  if (shape_.decoder_streams()) {
-    decoder = std::make_unique<CausalDecoding>(*this, context);
-  } else {
-    decoder = std::make_unique<SegmentDecoding>(*this, context);
-  }
-  return std::make_unique<ChunkedDecodeStream>(context, std::move(decoder), info_, kChunkTokens);
+std::unique_ptr<ChunkEncoder> Mimo::start_encoder(Context& context, int levels) const {
+  return std::make_unique<CausalEncoding>(*this, context, levels);
+}
+
+std::unique_ptr<ChunkDecoder> Mimo::start_decoder(Context& context) const {
+  if (shape_.decoder_streams()) return std::make_unique<CausalDecoding>(*this, context);
+  return std::make_unique<SegmentDecoding>(*this, context);
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "codec/audio/wavtokenizer.h"
 
-#include "codec/audio/chunked_stream.h"
+#include "codec/audio/chunked_codec.h"
 #include "codec/audio/latency.h"
+#include "codec/audio/seanet_config.h"
 #include "codec/layers/seanet.h"
 #include "codec/layers/synthesis.h"
 #include "codec/layers/vocos.h"
@@ -26,19 +27,8 @@ void require(const Config& config, bool holds, const std::string& what) {
 }
 
 SeanetShape read_encoder(const Config& config) {
-  SeanetShape s;
-  s.audio_channels = config.integer("audio_channels", 1, 1);
-  s.width = config.integer("dimension", 1, 1 << 16);
-  s.filters = config.integer("n_filters", 1, 1 << 14);
-  s.ratios = config.integers("ratios", 1, 1 << 10);
-  require(config, !s.ratios.empty() && s.ratios.size() <= 16, "\"ratios\" must have 1 to 16 entries");
-  require(config, s.hop() <= SeanetShape::kMostHop, "\"ratios\" multiply to more than 2^20");
-  s.kernel = config.integer("kernel_size", 1, 1 << 10);
-  s.last_kernel = config.integer("last_kernel_size", 1, 1 << 10);
-  s.residual_kernel = config.integer("residual_kernel_size", 1, 1 << 10);
-  s.residual_layers = static_cast<int>(config.integer("n_residual_layers", 0, 16));
-  s.dilation_base = config.integer("dilation_base", 1, 16);
-  s.compress = config.integer("compress", 1, s.filters);
+  SeanetShape s = read_seanet_sizes(config, {"dimension", "n_filters", "ratios", "n_residual_layers", "dilation_base"});
+  require(config, s.audio_channels == 1, "\"audio_channels\" must be 1");
   s.lstm_layers = static_cast<int>(config.integer("lstm", 0, 16));
   s.conv_shortcut = true;
   s.mode = PadMode::reflect;
@@ -70,42 +60,36 @@ WavTokenizerShape read_shape(const Config& config) {
   return s;
 }
 
-std::vector<Codebook> load_codebooks(Context& context, Checkpoint& checkpoint, const WavTokenizerShape& s) {
-  std::vector<Codebook> codebooks;
-  for (int i = 0; i < s.levels; ++i) {
-    const std::string name = "feature_extractor.encodec.quantizer.vq.layers." + std::to_string(i) + "._codebook.embed";
-    const auto entries = checkpoint.floats(name, {s.codebook_size, s.seanet.width});
-    codebooks.push_back(pack_codebook(context, {entries.data(), s.codebook_size, s.seanet.width}));
-  }
-  return codebooks;
+std::string codebook_name(int level) {
+  return "feature_extractor.encodec.quantizer.vq.layers." + std::to_string(level) + "._codebook.embed";
 }
 
-class WavTokenizer final : public AudioCodec {
+class WavTokenizer final : public ChunkedCodec {
  public:
   WavTokenizer(Context& context, const WavTokenizerShape& s, Checkpoint& checkpoint)
-      : shape_(s),
+      : ChunkedCodec(1, kChunkFrames),
+        shape_(s),
         encoder_(context, checkpoint, "feature_extractor.encodec.encoder.model", s.seanet),
-        quantizer_(load_codebooks(context, checkpoint, s), {}),
+        quantizer_(
+            load_codebooks(context, checkpoint, codebook_name,
+                           std::vector<int>(static_cast<std::size_t>(s.levels), static_cast<int>(s.codebook_size)),
+                           s.seanet.width),
+            {}),
         backbone_(context, checkpoint, "backbone", s.vocos),
         synthesis_(context, checkpoint, "head", s.synthesis) {
-    for (const char* unused : {"_codebook.embed_avg", "_codebook.cluster_size", "_codebook.inited", "istft.window"}) {
-      checkpoint.ignore_suffix(unused);
-    }
+    ignore_training_state(checkpoint);
     checkpoint.finish();
     describe(checkpoint);
   }
 
-  const AudioCodecInfo& info() const override { return info_; }
-  std::unique_ptr<EncodeStream> encode_stream(Context& context, int levels) const override;
-  std::unique_ptr<DecodeStream> decode_stream(Context& context) const override;
-
  private:
   friend class WavTokenizerEncoding;
   friend class WavTokenizerDecoding;
+  std::unique_ptr<ChunkEncoder> start_encoder(Context& context, int levels) const override;
+  std::unique_ptr<ChunkDecoder> start_decoder(Context& context) const override;
   void describe(const Checkpoint& checkpoint);
 
   WavTokenizerShape shape_;
-  AudioCodecInfo info_;
   SeanetEncoder encoder_;
   ResidualQuantizer quantizer_;
   VocosBackbone backbone_;
@@ -116,8 +100,7 @@ void WavTokenizer::describe(const Checkpoint& checkpoint) {
   info_.family = "wavtokenizer";
   info_.sample_rate = shape_.sample_rate;
   info_.hop = static_cast<int>(shape_.seanet.hop());
-  info_.levels = quantizer_.levels();
-  info_.codebook_sizes.assign(static_cast<std::size_t>(info_.levels), static_cast<int>(shape_.codebook_size));
+  describe_levels(quantizer_.levels(), shape_.codebook_size);
   info_.encode_latency = encode_latency(info_.hop, 1, [&](std::int64_t n) { return encoder_.ready(n); });
   info_.parameters = checkpoint.parameters();
   info_.segmenting =
@@ -130,8 +113,7 @@ class WavTokenizerEncoding final : public ChunkEncoder {
       : codec_(codec), context_(context), levels_(levels), state_(codec.encoder_.start(context)) {}
 
   Codes encode(std::span<const float> samples, bool last) override {
-    const Tensor input = context_.scratch({static_cast<std::int64_t>(samples.size()), 1});
-    context_.upload(samples.data(), input.bytes(), samples.size_bytes());
+    const Tensor input = upload_samples(context_, samples, 1);
     const Tensor latent = codec_.encoder_.forward(context_, state_, input, last);
     Codes codes;
     codec_.quantizer_.encode(context_, latent, levels_, codes.rows);
@@ -172,15 +154,12 @@ class WavTokenizerDecoding final : public ChunkDecoder {
   Codes codes_;
 };
 
-std::unique_ptr<EncodeStream> WavTokenizer::encode_stream(Context& context, int levels) const {
-  const int count = checked_levels(info_, levels);
-  return std::make_unique<ChunkedEncodeStream>(context, std::make_unique<WavTokenizerEncoding>(*this, context, count),
-                                               info_, count, 1, kChunkFrames);
+std::unique_ptr<ChunkEncoder> WavTokenizer::start_encoder(Context& context, int levels) const {
+  return std::make_unique<WavTokenizerEncoding>(*this, context, levels);
 }
 
-std::unique_ptr<DecodeStream> WavTokenizer::decode_stream(Context& context) const {
-  return std::make_unique<ChunkedDecodeStream>(context, std::make_unique<WavTokenizerDecoding>(*this, context), info_,
-                                               kChunkFrames);
+std::unique_ptr<ChunkDecoder> WavTokenizer::start_decoder(Context& context) const {
+  return std::make_unique<WavTokenizerDecoding>(*this, context);
 }
 
 }  // namespace
