@@ -65,6 +65,7 @@ struct WriteOptions {
   int sample_rate = 0;
   int channels = 1;
   SampleFormat sample_format = SampleFormat::s16;  ///< WAV only
+  bool overwrite = true;  ///< false: finish() throws ResourceError("output_exists") rather than replace a file
 };
 
 /// Writes interleaved float32 samples; integer formats round half to even and clip. The file appears under its

@@ -15,4 +15,14 @@ inline void fold_to_mono(const float* interleaved, std::int64_t frames, int chan
   }
 }
 
+/// One channel of `frames` interleaved ones.
+inline void take_channel(const float* interleaved, std::int64_t frames, int channels, int channel, float* out) {
+  for (std::int64_t frame = 0; frame < frames; ++frame) out[frame] = interleaved[frame * channels + channel];
+}
+
+/// The reverse: puts `samples` where the channel lies in `interleaved`.
+inline void put_channel(const float* samples, std::int64_t frames, int channels, int channel, float* interleaved) {
+  for (std::int64_t frame = 0; frame < frames; ++frame) interleaved[frame * channels + channel] = samples[frame];
+}
+
 }  // namespace tessera::media

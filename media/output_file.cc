@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
+
+#include "kernels/error.h"
 
 namespace tessera::media {
 namespace {
@@ -35,9 +38,37 @@ void sync_folder(const std::string& path) {
   if (handle.get() >= 0) ::fsync(handle.get());
 }
 
+/// For file systems that only know how to replace: a second name, which must be new, and the first one removed.
+bool link_new(const std::string& from, const std::string& to) {
+  if (::link(from.c_str(), to.c_str()) != 0) return false;
+  ::unlink(from.c_str());
+  return true;
+}
+
+/// For those without links too: an empty file of our own, which must be new, is what gets replaced.
+bool replace_placeholder(const std::string& from, const std::string& to) {
+  const Descriptor placeholder(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (placeholder.get() < 0) return false;
+  if (::rename(from.c_str(), to.c_str()) == 0) return true;
+  const int error = errno;
+  ::unlink(to.c_str());
+  errno = error;
+  return false;
+}
+
+/// False with errno EEXIST when `to` exists, whatever it is.
+bool rename_new(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  const bool unknown = errno == EINVAL || errno == ENOSYS || errno == ENOTSUP;
+  if (!unknown) return false;
+  return link_new(from, to) || (errno != EEXIST && replace_placeholder(from, to));
+}
+
+bool rename_over(const std::string& from, const std::string& to) { return ::rename(from.c_str(), to.c_str()) == 0; }
+
 }  // namespace
 
-OutputFile::OutputFile(std::string path) : path_(std::move(path)) {
+OutputFile::OutputFile(std::string path, bool overwrite) : path_(std::move(path)), overwrite_(overwrite) {
   if (path_ == "-") {
     path_ = "standard output";
     file_ = Descriptor(::dup(STDOUT_FILENO));
@@ -65,7 +96,11 @@ void OutputFile::write_at(std::int64_t position, const void* data, std::size_t b
 void OutputFile::commit() {
   if (is_regular()) {
     if (::fsync(file_.get()) != 0) write_failed(path_, errno);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) write_failed(path_, errno);
+    const bool renamed = overwrite_ ? rename_over(temporary_, path_) : rename_new(temporary_, path_);
+    if (!renamed && errno == EEXIST && !overwrite_) {
+      throw ResourceError("output_exists", path_ + ": exists already and is left as it is");
+    }
+    if (!renamed) write_failed(path_, errno);
     committed_ = true;
     sync_folder(path_);
   }

@@ -10,10 +10,11 @@ namespace tessera::media {
 
 /// A file that appears under its name only when it is whole: bytes go to `.NAME.tmp-PID` beside it, commit() syncs
 /// and renames, the destructor removes what was not committed. "-" is standard output; a device or a named pipe is
-/// written directly. Throws ResourceError: "disk_full" or "write_failed".
+/// written directly. Throws ResourceError: "disk_full", "write_failed" or, in commit() without `overwrite`,
+/// "output_exists" when there is a file of that name by then, which is left as it is.
 class OutputFile {
  public:
-  explicit OutputFile(std::string path);
+  explicit OutputFile(std::string path, bool overwrite = true);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -30,6 +31,7 @@ class OutputFile {
  private:
   std::string path_;
   std::string temporary_;
+  bool overwrite_;
   Descriptor file_;
   bool committed_ = false;
 };

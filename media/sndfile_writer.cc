@@ -96,7 +96,7 @@ SF_VIRTUAL_IO kStream = {stream_size, stream_seek, stream_read, stream_write, st
 class SndfileWriter final : public AudioWriter {
  public:
   SndfileWriter(const std::string& path, Encoding encoding, const Format& format, const WriteOptions& options)
-      : encoding_(encoding), channels_(options.channels), file_(path), stream_{file_.descriptor()} {
+      : encoding_(encoding), channels_(options.channels), file_(path, options.overwrite), stream_{file_.descriptor()} {
     if (!file_.is_regular()) throw ArgumentError(path + ": only WAV can be written to a device or a pipe");
     SF_INFO header{};
     header.samplerate = options.sample_rate;

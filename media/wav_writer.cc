@@ -14,7 +14,9 @@ constexpr std::size_t kBlock = 1 << 15;  // samples
 class WavWriter final : public AudioWriter {
  public:
   WavWriter(const std::string& path, const WriteOptions& options)
-      : options_(options), sample_(options.sample_format == SampleFormat::f32 ? Pcm::f32 : Pcm::s16), file_(path) {
+      : options_(options),
+        sample_(options.sample_format == SampleFormat::f32 ? Pcm::f32 : Pcm::s16),
+        file_(path, options.overwrite) {
     write_header(-1);
   }
 

@@ -225,5 +225,17 @@ TEST(FoldToMono, IsTheMeanInAscendingOrder) {
   EXPECT_EQ(Samples(in_place.begin(), in_place.begin() + 2), mono);
 }
 
+TEST(Channels, AreTakenApartAndPutTogether) {
+  const Samples samples = {1, 2, 3, 4, 5, 6};
+  Samples again(6);
+  for (int channel = 0; channel < 3; ++channel) {
+    Samples one(2);
+    take_channel(samples.data(), 2, 3, channel, one.data());
+    EXPECT_EQ(one, (Samples{samples[channel], samples[channel + 3]}));
+    put_channel(one.data(), 2, 3, channel, again.data());
+  }
+  EXPECT_EQ(again, samples);
+}
+
 }  // namespace
 }  // namespace tessera::media::test

@@ -94,6 +94,37 @@ TEST_F(Writer, NothingAppearsBeforeFinish) {
   }
 }
 
+TEST_F(Writer, AFileThatAppearedMeanwhileIsKeptUnlessItMayBeOverwritten) {
+  const Samples samples = tones(1000, 1);
+  for (const bool overwrite : {false, true}) {
+    for (const char* name : kNames) {
+      WriteOptions wanted = options();
+      wanted.overwrite = overwrite;
+      const auto writer = create_audio(folder_ / name, wanted);
+      writer->write(samples.data(), 1000);
+      put_bytes(folder_ / name, "theirs");
+      std::string reason;
+      try {
+        writer->finish();
+      } catch (const ResourceError& error) {
+        reason = error.reason();
+      }
+      EXPECT_EQ(reason, overwrite ? "" : "output_exists") << name;
+      EXPECT_EQ(bytes_of(folder_ / name) == "theirs", !overwrite) << name;
+    }
+  }
+  EXPECT_EQ(folder_.names(), (std::vector<std::string>{"a.flac", "a.mp3", "a.ogg", "a.opus", "a.wav"}));
+}
+
+TEST_F(Writer, ANewFileAppearsWithoutOverwriting) {
+  WriteOptions wanted = options();
+  wanted.overwrite = false;
+  write(folder_ / "a.wav", tones(1000, 1), wanted);
+  EXPECT_EQ(folder_.names(), std::vector<std::string>{"a.wav"});
+  ASSERT_EQ(::symlink("nowhere", (folder_ / "b.wav").c_str()), 0);
+  EXPECT_THROW(write(folder_ / "b.wav", tones(10, 1), wanted), ResourceError);
+}
+
 TEST_F(Writer, AKilledWriterLeavesNoFileOfThatName) {
   const pid_t child = ::fork();
   if (child == 0) {
