@@ -6,13 +6,15 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace tessera::cli {
 
 /// Makes `count` results on `workers` threads and hands them over in order on the calling thread. Finished results
-/// that wait for an earlier one are bounded. One worker: no thread is started.
+/// that wait for an earlier one are bounded. One worker: no thread is started. Threads that cannot be started are done
+/// without, if need be without any.
 /// The first exception of either function ends the work and comes out here.
 template <class Result>
 class OrderedWork {
@@ -24,14 +26,26 @@ class OrderedWork {
       : count_(count), workers_(workers), make_(std::move(make)), take_(std::move(take)) {}
 
   void run() {
-    if (workers_ > 1) return run_threads();
+    if (workers_ > 1 && run_threads()) return;
     for (std::size_t item = 0; item < count_; ++item) take_(item, make_(item, 0));
   }
 
  private:
-  void run_threads() {
+  [[nodiscard]] std::vector<std::jthread> start_threads() {
     std::vector<std::jthread> threads;
-    for (std::size_t worker = 0; worker < workers_; ++worker) threads.emplace_back([this, worker] { work(worker); });
+    threads.reserve(workers_);
+    try {
+      for (std::size_t worker = 0; worker < workers_; ++worker) threads.emplace_back([this, worker] { work(worker); });
+    } catch (const std::system_error&) {
+      // The machine gives no more: those there are do the work.
+    }
+    return threads;
+  }
+
+  /// False when there is no thread at all.
+  bool run_threads() {
+    std::vector<std::jthread> threads = start_threads();
+    if (threads.empty()) return false;
     try {
       for (std::size_t item = 0; item < count_; ++item) take_(item, wait_for(item));
     } catch (...) {
@@ -39,6 +53,7 @@ class OrderedWork {
     }
     threads.clear();
     if (error_) std::rethrow_exception(error_);
+    return true;
   }
 
   void work(std::size_t worker) {
