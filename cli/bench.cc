@@ -12,7 +12,6 @@
 #include "cli/help.h"
 #include "cli/session.h"
 #include "cli/signals.h"
-#include "cli/terminal.h"
 #include "cli/usage_error.h"
 
 namespace tessera::cli {
@@ -70,9 +69,12 @@ class Bench final : public Command {
       throw UsageError("\"" + words_.front() + "\" cannot be timed: kernels or codec");
     }
     if (kernels && !files.empty()) throw UsageError("bench kernels takes no files");
-    const BenchPrinter printer(common_.json);
+    refuse_existing(common_.output, common_.overwrite);
+    LineOutput output(common_.output, common_.overwrite);
+    const BenchPrinter printer(output, common_.json);
     printer.print_result(describe_machine(common_));
     kernels ? bench_kernels(common_, printer) : bench_codec(common_, files, printer);
+    output.finish();
     return kDone;
   }
 
@@ -97,13 +99,13 @@ double best_seconds(const std::function<void()>& body, double budget) {
 }
 
 void BenchPrinter::print_result(const ordered_json& fields) const {
-  if (json_) return print(line_of(fields));
+  if (json_) return output_.write(line_of(fields));
   std::string text = value_text(fields.begin().value());
   text.resize(std::max<std::size_t>(text.size(), 28), ' ');
   for (auto at = std::next(fields.begin()); at != fields.end(); ++at) {
     text += "  " + at.key() + " " + value_text(at.value());
   }
-  print(text + "\n");
+  output_.write(text + "\n");
 }
 
 ordered_json describe_machine(const CommonOptions& options) {

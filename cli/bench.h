@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/output.h"
 
 namespace tessera::cli {
 
@@ -16,11 +17,12 @@ namespace tessera::cli {
 /// Takes results one by one: JSON lines, or aligned text.
 class BenchPrinter {
  public:
-  explicit BenchPrinter(bool json) : json_(json) {}
+  BenchPrinter(LineOutput& output, bool json) : output_(output), json_(json) {}
   /// `fields` begins with "bench": the name.
   void print_result(const nlohmann::ordered_json& fields) const;
 
  private:
+  LineOutput& output_;
   bool json_;
 };
 

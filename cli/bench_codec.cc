@@ -17,19 +17,25 @@ constexpr double kSyntheticSeconds = 10;
 
 struct Clip {
   std::string name;
-  std::vector<float> samples;
+  std::vector<float> samples;  // channels interleaved
 };
+
+double seconds_of(const Clip& clip, const AudioCodecInfo& codec) {
+  return static_cast<double>(clip.samples.size()) / codec.channels / codec.sample_rate;
+}
 
 double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
-/// A gliding tone with overtones and a little noise: something of everything a codec meets.
-Clip synthetic_clip(int sample_rate) {
-  Clip clip{"synthetic", std::vector<float>(static_cast<std::size_t>(kSyntheticSeconds * sample_rate))};
+/// A gliding tone with overtones and a little noise, which differs between channels: something of everything a codec
+/// meets.
+Clip synthetic_clip(const AudioCodecInfo& codec) {
+  const int rate = codec.sample_rate * codec.channels;
+  Clip clip{"synthetic", std::vector<float>(static_cast<std::size_t>(kSyntheticSeconds * rate))};
   std::uint32_t noise = 1;
   double phase = 0;
   for (std::size_t i = 0; i < clip.samples.size(); ++i) {
-    const double t = static_cast<double>(i) / sample_rate;
-    phase += 2 * M_PI * (150 + 50 * std::sin(t)) / sample_rate;
+    const double t = static_cast<double>(i) / rate;
+    phase += 2 * M_PI * (150 + 50 * std::sin(t)) / rate;
     noise = noise * 1664525 + 1013904223;
     const double hiss = static_cast<double>(noise >> 16) / 65536 - 0.5;
     clip.samples[i] = static_cast<float>(0.2 * std::sin(phase) + 0.1 * std::sin(3 * phase) + 0.02 * hiss);
@@ -37,8 +43,8 @@ Clip synthetic_clip(int sample_rate) {
   return clip;
 }
 
-Clip read_clip(Context& context, const std::string& path, int sample_rate) {
-  AudioSource source(context, path, sample_rate, {});
+Clip read_clip(Context& context, const std::string& path, const AudioCodecInfo& codec) {
+  AudioSource source(context, path, codec, {});
   Clip clip{path, {}};
   std::vector<float> block;
   while (source.next(2, block)) clip.samples.insert(clip.samples.end(), block.begin(), block.end());
@@ -47,7 +53,7 @@ Clip read_clip(Context& context, const std::string& path, int sample_rate) {
 
 /// Seconds from the first sample of a live stream until codes come out, the sound's own time left out: the work.
 double first_frame_work(const AudioCodec& codec, Context& context, const Clip& clip) {
-  const auto hop = static_cast<std::size_t>(codec.info().hop);
+  const auto hop = static_cast<std::size_t>(codec.info().hop) * static_cast<std::size_t>(codec.info().channels);
   return best_seconds([&] {
     const auto encoder = codec.encode_stream(context);
     std::size_t at = 0;
@@ -70,7 +76,7 @@ void bench_stream(const AudioCodec& codec, Context& context, const Clip& clip, c
 }
 
 void bench_clip(const AudioCodec& codec, Context& context, const Clip& clip, const BenchPrinter& printer) {
-  const double seconds = static_cast<double>(clip.samples.size()) / codec.info().sample_rate;
+  const double seconds = seconds_of(clip, codec.info());
   Codes codes;
   const double encoding = best_seconds([&] { codes = encode(codec, context, clip.samples); });
   const double decoding = best_seconds([&] { (void)decode(codec, context, codes); });
@@ -99,8 +105,8 @@ void bench_codec(const CommonOptions& options, const std::vector<std::string>& f
                         {"first_s", rounded(first)},
                         {"again_s", rounded(again)}});
   std::vector<Clip> clips;
-  for (const std::string& file : files) clips.push_back(read_clip(*session.context, file, info.sample_rate));
-  if (clips.empty()) clips.push_back(synthetic_clip(info.sample_rate));
+  for (const std::string& file : files) clips.push_back(read_clip(*session.context, file, info));
+  if (clips.empty()) clips.push_back(synthetic_clip(info));
   const int most = thread_count(options);
   std::set<int> counts = {most};
   for (int threads = 1; threads < most; threads *= 2) counts.insert(threads);

@@ -4,17 +4,21 @@
 
 #include "cli/signals.h"
 #include "cli/usage_error.h"
+#include "codec/audio/chunked_stream.h"
 #include "kernels/error.h"
 
 namespace tessera::cli {
 namespace {
 
-constexpr std::int64_t kHeldFrames = 4;  // more than any codec pads
+constexpr std::int64_t kHeldFrames = 4;
 
-std::unique_ptr<media::AudioWriter> create(const std::string& path, media::SampleFormat format, int sample_rate) {
-  media::WriteOptions options;
-  options.sample_rate = sample_rate;
-  options.sample_format = format;
+/// More samples than the codec pads: a few frames, or as many as a frame waits for in a window of attention.
+std::int64_t held_samples(const AudioCodecInfo& codec) { return kHeldFrames * codec.hop + codec.encode_latency; }
+
+std::unique_ptr<media::AudioWriter> create(const std::string& path, media::WriteOptions options,
+                                           const AudioCodecInfo& codec) {
+  options.sample_rate = codec.sample_rate;
+  options.channels = codec.channels;
   try {
     return media::create_audio(path, options);
   } catch (const ArgumentError& error) {
@@ -22,41 +26,45 @@ std::unique_ptr<media::AudioWriter> create(const std::string& path, media::Sampl
   }
 }
 
-Codes slice(const Codes& codes, std::int64_t first, std::int64_t count) {
-  Codes part;
-  for (const auto& row : codes.rows) part.rows.emplace_back(row.begin() + first, row.begin() + first + count);
-  return part;
-}
-
-bool is_rectangular(const Codes& codes) {
-  return std::all_of(codes.rows.begin(), codes.rows.end(),
-                     [&](const auto& row) { return row.size() == codes.rows.front().size(); });
-}
-
 }  // namespace
 
-ClipWriter::ClipWriter(const AudioCodec& codec, Context& context, const std::string& path, media::SampleFormat format,
-                       std::int64_t samples, std::int64_t step)
-    : path_(path),
+ClipWriter::ClipWriter(const AudioCodec& codec, Context& context, const std::string& path,
+                       const media::WriteOptions& options, std::int64_t samples, std::int64_t step)
+    : codec_(codec.info()),
+      path_(path),
       stream_(codec.decode_stream(context)),
-      writer_(create(path, format, codec.info().sample_rate)),
+      writer_(create(path, options, codec_)),
       samples_(samples),
       step_(step),
-      held_(kHeldFrames * codec.info().hop) {}
+      held_(held_samples(codec_)) {}
+
+/// Frames of row 0 to decode at once: of each chunk, of a step, or all when only the codec can find the chunks.
+std::vector<std::int64_t> ClipWriter::pieces_of(const Codes& codes) const {
+  if (!codes.chunks.empty()) return codes.chunks;
+  const std::int64_t frames = codes.frames();
+  if (codec_.segmented) return {frames};
+  std::vector<std::int64_t> pieces(static_cast<std::size_t>(frames / step_), step_);
+  if (frames % step_ != 0) pieces.push_back(frames % step_);
+  return pieces;
+}
 
 void ClipWriter::push(const Codes& codes) {
-  const std::int64_t frames = codes.frames();
-  const std::int64_t step = step_ > 0 && is_rectangular(codes) ? step_ : std::max<std::int64_t>(1, frames);
-  for (std::int64_t first = 0; first < frames; first += step) {
+  const std::vector<std::int64_t> pieces = pieces_of(codes);
+  if (pieces.size() == 1) return take(stream_->push(codes));
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
     check_interrupted();
-    const std::int64_t count = std::min(step, frames - first);
-    take(stream_->push(count == frames ? codes : slice(codes, first, count)));
+    Codes piece = slice_codes(codec_, codes, first, pieces[i]);
+    if (!codes.chunks.empty()) piece.chunks = {pieces[i]};
+    if (!codes.scales.empty()) piece.scales = {codes.scales[i]};
+    take(stream_->push(piece));
+    first += pieces[i];
   }
 }
 
 void ClipWriter::take(const std::vector<float>& samples) {
   pending_.insert(pending_.end(), samples.begin(), samples.end());
-  const auto ready = static_cast<std::int64_t>(pending_.size());
+  const auto ready = static_cast<std::int64_t>(pending_.size()) / codec_.channels;
   put(samples_ >= 0 ? ready : ready - held_);
 }
 
@@ -65,13 +73,13 @@ void ClipWriter::put(std::int64_t count) {
   const std::int64_t wanted = samples_ >= 0 ? std::min(count, samples_ - written_) : count;
   if (wanted > 0) writer_->write(pending_.data(), wanted);
   written_ += std::max<std::int64_t>(0, wanted);
-  pending_.erase(pending_.begin(), pending_.begin() + count);
+  pending_.erase(pending_.begin(), pending_.begin() + count * codec_.channels);
 }
 
 void ClipWriter::finish(std::int64_t samples) {
   take(stream_->finish());
   samples_ = samples;
-  put(static_cast<std::int64_t>(pending_.size()));
+  put(static_cast<std::int64_t>(pending_.size()) / codec_.channels);
 }
 
 }  // namespace tessera::cli

@@ -34,22 +34,27 @@ std::string little_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-void append_rows(std::string& out, const Codes& codes) {
-  for (const auto& row : codes.rows) {
-    out.append(reinterpret_cast<const char*>(row.data()), row.size() * sizeof(row[0]));
-  }
+template <class Element>
+void append(std::string& out, const std::vector<Element>& elements) {
+  out.append(reinterpret_cast<const char*>(elements.data()), elements.size() * sizeof(Element));
 }
 
-ordered_json tensor_json(ordered_json shape, std::size_t& offset, std::size_t elements) {
+void append_rows(std::string& out, const Codes& codes) {
+  for (const auto& row : codes.rows) append(out, row);
+}
+
+/// Of four bytes an element, as all tensors here have.
+ordered_json tensor_json(const char* dtype, ordered_json shape, std::size_t& offset, std::size_t elements) {
   const std::size_t begin = offset;
-  offset += elements * sizeof(std::int32_t);
-  return {{"dtype", "I32"}, {"shape", std::move(shape)}, {"data_offsets", {begin, offset}}};
+  offset += elements * 4;
+  return {{"dtype", dtype}, {"shape", std::move(shape)}, {"data_offsets", {begin, offset}}};
 }
 
 /// Every field but the codes, as strings: all that the format's metadata can hold.
 ordered_json metadata_of(const CodesRecord& record) {
   CodesRecord bare = record;
-  bare.codes.rows.clear();
+  bare.codes = {};
+  bare.codes.samples = record.codes.samples;
   bare.has_codes = false;
   ordered_json metadata = {{"format", "tessera.codes"}};
   const ordered_json fields = to_json(bare, nullptr);
@@ -59,18 +64,32 @@ ordered_json metadata_of(const CodesRecord& record) {
   return metadata;
 }
 
-ordered_json header_of(const CodesRecord& record) {
-  ordered_json header = {{"__metadata__", metadata_of(record)}};
-  const auto& rows = record.codes.rows;
-  std::size_t offset = 0;
-  if (is_rectangular(record.codes)) {
-    header["codes"] = tensor_json({rows.size(), rows.front().size()}, offset, rows.size() * rows.front().size());
-    return header;
+void put_rows(const Codes& codes, ordered_json& header, std::size_t& offset) {
+  const auto& rows = codes.rows;
+  if (is_rectangular(codes)) {
+    header["codes"] = tensor_json("I32", {rows.size(), rows.front().size()}, offset, rows.size() * rows.front().size());
+    return;
   }
   for (std::size_t level = 0; level < rows.size(); ++level) {
-    header["codes." + std::to_string(level)] = tensor_json({rows[level].size()}, offset, rows[level].size());
+    header["codes." + std::to_string(level)] = tensor_json("I32", {rows[level].size()}, offset, rows[level].size());
   }
+}
+
+/// Names the tensors in the order of append_tensors().
+ordered_json header_of(const CodesRecord& record) {
+  ordered_json header = {{"__metadata__", metadata_of(record)}};
+  const Codes& codes = record.codes;
+  std::size_t offset = 0;
+  put_rows(codes, header, offset);
+  if (!codes.chunks.empty()) header["chunks"] = tensor_json("I32", {codes.chunks.size()}, offset, codes.chunks.size());
+  if (!codes.scales.empty()) header["scales"] = tensor_json("F32", {codes.scales.size()}, offset, codes.scales.size());
   return header;
+}
+
+void append_tensors(std::string& out, const Codes& codes) {
+  append_rows(out, codes);
+  append(out, std::vector<std::int32_t>(codes.chunks.begin(), codes.chunks.end()));
+  append(out, codes.scales);
 }
 
 /// The value behind 'KEY': in the header, a Python dictionary as text.
@@ -158,7 +177,8 @@ Codes npy_codes(const std::string& bytes, const std::string& path) {
 
 /// The metadata as the JSON object it was made of, so that one parser checks both.
 std::string record_text(const std::map<std::string, std::string>& metadata) {
-  constexpr std::array numbers = {"sample_rate", "channels", "samples", "frame_rate", "frames", "levels"};
+  constexpr std::array numbers = {"sample_rate", "channels", "samples",    "frame_rate",
+                                  "frames",      "levels",   "level_rates"};
   ordered_json object = ordered_json::object();
   for (const auto& [key, value] : metadata) {
     const bool is_number = std::find(numbers.begin(), numbers.end(), key) != numbers.end();
@@ -179,6 +199,19 @@ void append_tensor(const StoredTensor& tensor, Codes& codes, const std::string& 
   }
 }
 
+void read_chunks(const StoredTensor& tensor, Codes& codes, const std::string& path) {
+  if (tensor.type != StoredTensor::Type::i32 || tensor.shape.size() != 1) bad_codes(path, "\"chunks\" is not I32 [n]");
+  const auto* data = reinterpret_cast<const char*>(tensor.data);
+  const auto frames = widen<std::int32_t>(data, tensor.shape[0], path);
+  codes.chunks.assign(frames.begin(), frames.end());
+}
+
+void read_scales(const StoredTensor& tensor, Codes& codes, const std::string& path) {
+  if (tensor.type != StoredTensor::Type::f32 || tensor.shape.size() != 1) bad_codes(path, "\"scales\" is not F32 [n]");
+  codes.scales.resize(static_cast<std::size_t>(tensor.shape[0]));
+  if (!codes.scales.empty()) std::memcpy(codes.scales.data(), tensor.data, tensor.bytes);
+}
+
 Codes safetensors_codes(const SafetensorsFile& file, const std::string& path) {
   Codes codes;
   const auto& tensors = file.tensors();
@@ -190,6 +223,8 @@ Codes safetensors_codes(const SafetensorsFile& file, const std::string& path) {
     append_tensor(found->second, codes, path);
   }
   if (codes.rows.empty()) bad_codes(path, "holds no codes: no tensor of that name");
+  if (const auto chunks = tensors.find("chunks"); chunks != tensors.end()) read_chunks(chunks->second, codes, path);
+  if (const auto scales = tensors.find("scales"); scales != tensors.end()) read_scales(scales->second, codes, path);
   return codes;
 }
 
@@ -208,6 +243,9 @@ std::string npy_bytes(const CodesRecord& record) {
   if (!is_rectangular(record.codes)) {
     throw InputError("ragged_codes", record.input + ": rows of unequal length do not fit in .npy: use safetensors");
   }
+  if (!record.codes.chunks.empty()) {
+    throw InputError("segmented_codes", record.input + ": chunks and scales do not fit in .npy: use safetensors");
+  }
   std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (" + std::to_string(rows.size()) + ", " +
                        std::to_string(rows.front().size()) + "), }";
   header.append(63 - (kNpyPreamble + header.size()) % 64, ' ');
@@ -221,7 +259,7 @@ std::string safetensors_bytes(const CodesRecord& record) {
   std::string header = header_of(record).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   header.append((8 - header.size() % 8) % 8, ' ');
   std::string bytes = little_endian(header.size(), 8) + header;
-  append_rows(bytes, record.codes);
+  append_tensors(bytes, record.codes);
   return bytes;
 }
 
@@ -241,6 +279,7 @@ CodesRecord read_safetensors(const std::string& path) {
   record.codes = safetensors_codes(file, path);
   record.codes.samples = samples;
   record.has_codes = true;
+  check_shape(record, path);
   return record;
 }
 

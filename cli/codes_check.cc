@@ -23,6 +23,10 @@ void check_codec(const CodesRecord& record, const AudioCodecInfo& codec, const s
     wrong_codec(where, record.codec + " at " + std::to_string(record.sample_rate) + " Hz",
                 codec.family + " at " + std::to_string(codec.sample_rate) + " Hz");
   }
+  if (record.channels > 0 && record.channels != codec.channels) {
+    wrong_codec(where, record.codec + " of " + std::to_string(record.channels) + " channels",
+                codec.family + " of " + std::to_string(codec.channels));
+  }
   const bool same_frames = std::abs(record.frame_rate - codec.frame_rate()) <= 1e-6 * codec.frame_rate();
   if (record.frame_rate > 0 && !same_frames) {
     wrong_codec(where, record.codec + " with frames at " + hertz(record.frame_rate),
@@ -30,10 +34,39 @@ void check_codec(const CodesRecord& record, const AudioCodecInfo& codec, const s
   }
 }
 
+void check_rates(const CodesRecord& record, const AudioCodecInfo& codec, const std::string& where) {
+  for (std::size_t level = 0; level < record.level_rates.size(); ++level) {
+    const double ours = codec.frame_rate() * static_cast<double>(codec.multiple(level));
+    if (std::abs(record.level_rates[level] - ours) <= 1e-6 * ours) continue;
+    wrong_codec(where, "at " + hertz(record.level_rates[level]) + " on level " + std::to_string(level),
+                codec.family + " at " + hertz(ours));
+  }
+}
+
 void check_levels(const std::string& where, int levels, const AudioCodecInfo& codec) {
   if (levels <= codec.levels) return;
   wrong_codec(where, "on " + std::to_string(levels) + " levels",
               codec.family + " with " + std::to_string(codec.levels) + " levels");
+}
+
+void check_lengths(const Codes& codes, const AudioCodecInfo& codec, const std::string& where) {
+  for (std::size_t level = 0; level < codes.rows.size(); ++level) {
+    const std::int64_t wanted = codes.frames() * codec.multiple(level);
+    const auto found = static_cast<std::int64_t>(codes.rows[level].size());
+    if (found == wanted) continue;
+    bad_codes(where, "rows of unequal length: level " + std::to_string(level) + " has " + std::to_string(found) +
+                         " codes where " + std::to_string(codes.frames()) + " frames ask for " +
+                         std::to_string(wanted));
+  }
+}
+
+void check_scales(const Codes& codes, const AudioCodecInfo& codec, const std::string& where) {
+  if (codec.scaled && codes.scales.empty() && codes.frames() > 0) {
+    bad_codes(where, codec.family + " encodes chunks with a scale each: \"chunks\" and \"scales\" are missing");
+  }
+  if (!codec.scaled && !codes.scales.empty()) {
+    bad_codes(where, "has \"scales\", of which " + codec.family + " knows nothing");
+  }
 }
 
 /// A line that was cut or edited no longer agrees with its own figures.
@@ -52,13 +85,16 @@ void check_totals(const CodesRecord& record, const std::string& where) {
 
 void check_record(const CodesRecord& record, const AudioCodecInfo& codec, const std::string& where) {
   check_codec(record, codec, where);
-  check_levels(where, record.levels, codec);
+  check_levels(where, std::max(record.levels, static_cast<int>(record.level_rates.size())), codec);
+  check_rates(record, codec, where);
   if (record.has_codes && !record.first_frame) check_totals(record, where);
   check_ids(record.codes, codec, where);
+  if (record.has_codes) check_scales(record.codes, codec, where);
 }
 
 void check_ids(const Codes& codes, const AudioCodecInfo& codec, const std::string& where) {
   check_levels(where, static_cast<int>(codes.rows.size()), codec);
+  check_lengths(codes, codec, where);
   for (std::size_t level = 0; level < codes.rows.size(); ++level) {
     const auto& row = codes.rows[level];
     const std::int32_t size = codec.codebook_sizes[level];

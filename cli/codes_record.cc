@@ -1,8 +1,11 @@
 #include "cli/codes_record.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "cli/codec_rates.h"
 #include "kernels/error.h"
 
 namespace tessera::cli {
@@ -29,6 +32,12 @@ json parse_shallow(const std::string& line, const std::string& where) {
   }
 }
 
+template <class Integer>
+bool is_whole(const json& value) {
+  return value.is_number_integer() && value.get<std::int64_t>() >= 0 &&
+         value.get<std::int64_t>() <= std::numeric_limits<Integer>::max();
+}
+
 class Fields {
  public:
   Fields(const json& object, const std::string& where) : object_(object), where_(where) {}
@@ -49,9 +58,7 @@ class Fields {
   void read_integer(const char* key, Integer& out) const {
     const json* value = find(key);
     if (value == nullptr) return;
-    const bool fits = value->is_number_integer() && value->get<std::int64_t>() >= 0 &&
-                      value->get<std::int64_t>() <= std::numeric_limits<Integer>::max();
-    if (!fits) wrong(key, "a whole number");
+    if (!is_whole<Integer>(*value)) wrong(key, "a whole number");
     out = value->get<Integer>();
   }
 
@@ -62,7 +69,32 @@ class Fields {
     out = value->get<double>();
   }
 
+  void read_integers(const char* key, std::vector<std::int64_t>& out) const {
+    for (const json& value : list(key)) {
+      if (!is_whole<std::int64_t>(value)) wrong(key, "a list of whole numbers");
+      out.push_back(value.get<std::int64_t>());
+    }
+  }
+
+  [[nodiscard]] std::vector<double> numbers(const char* key) const {
+    std::vector<double> values;
+    for (const json& value : list(key)) {
+      if (!value.is_number()) wrong(key, "a list of numbers");
+      values.push_back(value.get<double>());
+    }
+    return values;
+  }
+
  private:
+  /// Empty when the key is absent.
+  [[nodiscard]] const json& list(const char* key) const {
+    static const json nothing = json::array();
+    const json* value = find(key);
+    if (value == nullptr) return nothing;
+    if (!value->is_array()) wrong(key, "a list");
+    return *value;
+  }
+
   [[noreturn]] void wrong(const char* key, const char* expected) const {
     bad_codes(where_, std::string("\"") + key + "\" is not " + expected);
   }
@@ -70,6 +102,11 @@ class Fields {
   const json& object_;
   const std::string& where_;
 };
+
+float to_float(double value) {
+  const bool fits = std::abs(value) <= std::numeric_limits<float>::max();
+  return fits ? static_cast<float>(value) : std::numeric_limits<float>::infinity();
+}
 
 std::string place(std::size_t level, std::size_t frame) {
   return "level " + std::to_string(level) + ", frame " + std::to_string(frame);
@@ -80,28 +117,62 @@ std::vector<std::int32_t> read_row(const json& row, std::size_t level, const std
   std::vector<std::int32_t> ids;
   ids.reserve(row.size());
   for (const json& id : row) {
-    const bool fits = id.is_number_integer() && id.get<std::int64_t>() >= 0 &&
-                      id.get<std::int64_t>() <= std::numeric_limits<std::int32_t>::max();
-    if (!fits) bad_codes(where, id.dump() + " is no code (" + place(level, ids.size()) + ")");
+    if (!is_whole<std::int32_t>(id)) bad_codes(where, id.dump() + " is no code (" + place(level, ids.size()) + ")");
     ids.push_back(id.get<std::int32_t>());
   }
   return ids;
 }
 
-void check_rectangular(const Codes& codes, const std::string& where) {
-  for (std::size_t level = 1; level < codes.rows.size(); ++level) {
-    if (codes.rows[level].size() == codes.rows[0].size()) continue;
-    bad_codes(where, "rows of unequal length: level 0 has " + std::to_string(codes.rows[0].size()) + " frames, level " +
-                         std::to_string(level) + " has " + std::to_string(codes.rows[level].size()));
+/// Ids of a level for one frame of row 0; nothing when the record does not say or its rates are no whole multiples.
+std::optional<std::size_t> stated_multiple(const CodesRecord& record, std::size_t level) {
+  if (record.level_rates.empty()) return std::nullopt;
+  const double ratio = record.level_rates[level] / record.level_rates[0];
+  const bool whole = ratio >= 1 && ratio <= 1e6 && std::abs(ratio - std::round(ratio)) <= 1e-6 * ratio;
+  return whole ? std::optional(static_cast<std::size_t>(std::llround(ratio))) : std::nullopt;
+}
+
+void check_rows(const CodesRecord& record, const std::string& where) {
+  const auto& rows = record.codes.rows;
+  if (!record.level_rates.empty() && record.level_rates.size() != rows.size()) {
+    bad_codes(where, "\"level_rates\" has " + std::to_string(record.level_rates.size()) + " figures for " +
+                         std::to_string(rows.size()) + " rows");
+  }
+  const std::size_t frames = rows[0].size();
+  for (std::size_t level = 1; level < rows.size(); ++level) {
+    const std::size_t found = rows[level].size();
+    const auto multiple = stated_multiple(record, level);
+    const bool fits = multiple ? found == frames * *multiple : frames == 0 ? found == 0 : found % frames == 0;
+    if (fits && (frames == 0 || found > 0)) continue;
+    bad_codes(where, "rows of unequal length: level 0 has " + std::to_string(frames) + " frames, level " +
+                         std::to_string(level) + " has " + std::to_string(found));
   }
 }
 
-void read_codes(const json& rows, bool multi_rate, CodesRecord& record, const std::string& where) {
+void check_chunks(const Codes& codes, const std::string& where) {
+  std::int64_t left = codes.frames();
+  for (const std::int64_t frames : codes.chunks) {
+    if (frames < 1) bad_codes(where, "a chunk of " + std::to_string(frames) + " frames");
+    left -= std::min(frames, left + 1);
+  }
+  if (!codes.chunks.empty() && left != 0) {
+    bad_codes(where, "the chunks do not add up to the " + std::to_string(codes.frames()) + " frames of row 0");
+  }
+  if (!codes.scales.empty() && codes.scales.size() != codes.chunks.size()) {
+    bad_codes(where,
+              std::to_string(codes.scales.size()) + " scales for " + std::to_string(codes.chunks.size()) + " chunks");
+  }
+  const auto good = [](float scale) { return std::isfinite(scale) && scale > 0; };
+  if (!std::all_of(codes.scales.begin(), codes.scales.end(), good)) {
+    bad_codes(where, "a scale that is not finite and positive");
+  }
+}
+
+void read_codes(const json& rows, CodesRecord& record, const std::string& where) {
   if (!rows.is_array() || rows.empty()) bad_codes(where, "\"codes\" is not a list of rows, one a level");
   if (rows.size() > kMaxLevels) bad_codes(where, std::to_string(rows.size()) + " levels are too many");
   for (const json& row : rows) record.codes.rows.push_back(read_row(row, record.codes.rows.size(), where));
-  if (!multi_rate) check_rectangular(record.codes, where);
   record.has_codes = true;
+  check_shape(record, where);
 }
 
 void read_fields(const Fields& fields, CodesRecord& record) {
@@ -116,15 +187,28 @@ void read_fields(const Fields& fields, CodesRecord& record) {
   fields.read_number("frame_rate", record.frame_rate);
   fields.read_integer("frames", record.frames);
   fields.read_integer("levels", record.levels);
+  record.level_rates = fields.numbers("level_rates");
+  fields.read_integers("chunks", record.codes.chunks);
+  for (const double scale : fields.numbers("scales")) record.codes.scales.push_back(to_float(scale));
   fields.read("warning", record.warning);
   fields.read("error", record.error);
   fields.read("reason", record.reason);
+}
+
+void put_chunks(const Codes& codes, ordered_json& line) {
+  if (!codes.chunks.empty()) line["chunks"] = codes.chunks;
+  if (!codes.scales.empty()) line["scales"] = codes.scales;
 }
 
 }  // namespace
 
 void bad_codes(const std::string& where, const std::string& what) {
   throw InputError("bad_codes", where + ": " + what);
+}
+
+void check_shape(const CodesRecord& record, const std::string& where) {
+  check_rows(record, where);
+  check_chunks(record.codes, where);
 }
 
 CodesRecord describe_codec(const AudioCodecInfo& codec, int levels) {
@@ -135,6 +219,7 @@ CodesRecord describe_codec(const AudioCodecInfo& codec, int levels) {
   record.channels = codec.channels;
   record.frame_rate = codec.frame_rate();
   record.levels = levels;
+  if (is_multi_rate(codec)) record.level_rates = level_rates(codec, levels);
   return record;
 }
 
@@ -150,14 +235,20 @@ ordered_json to_json(const CodesRecord& record, const ordered_json& quality) {
                        {"frame_rate", record.frame_rate},
                        {"frames", record.frames},
                        {"levels", record.levels}};
+  if (!record.level_rates.empty()) line["level_rates"] = record.level_rates;
   if (!record.warning.empty()) line["warning"] = record.warning;
   if (!quality.is_null()) line["quality"] = quality;
-  if (record.has_codes) line["codes"] = record.codes.rows;
+  if (!record.has_codes) return line;
+  put_chunks(record.codes, line);
+  line["codes"] = record.codes.rows;
   return line;
 }
 
 ordered_json part_json(const std::string& input, std::int64_t first_frame, const Codes& codes) {
-  return {{"input", input}, {"frame", first_frame}, {"codes", codes.rows}};
+  ordered_json line = {{"input", input}, {"frame", first_frame}};
+  put_chunks(codes, line);
+  line["codes"] = codes.rows;
+  return line;
 }
 
 ordered_json error_json(const std::string& input, const std::string& error, const std::string& reason) {
@@ -176,7 +267,7 @@ CodesRecord parse_record(const std::string& line, const std::string& where) {
   read_fields(fields, record);
   if (fields.find("frame") != nullptr) fields.read_integer("frame", record.first_frame.emplace(0));
   const json* codes = fields.find("codes");
-  if (codes != nullptr) read_codes(*codes, fields.find("level_rates") != nullptr, record, where);
+  if (codes != nullptr) read_codes(*codes, record, where);
   return record;
 }
 

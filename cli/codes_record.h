@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "codec/codec.h"
 
@@ -20,6 +21,7 @@ struct CodesRecord {
   double frame_rate = 0;
   std::int64_t frames = 0;
   int levels = 0;
+  std::vector<double> level_rates;          ///< ids a second of each level; empty when all are frame_rate
   std::optional<std::int64_t> first_frame;  ///< of a part
   Codes codes;                              ///< with `samples`, -1 when not said
   bool has_codes = false;
@@ -31,7 +33,7 @@ struct CodesRecord {
 /// What every record made with `codec` says.
 [[nodiscard]] CodesRecord describe_codec(const AudioCodecInfo& codec, int levels);
 
-/// The keys in the documented order; `quality` (null: absent) goes before the codes.
+/// The keys in the documented order; `quality` (null: absent) goes before the codes, `chunks` and `scales` with them.
 [[nodiscard]] nlohmann::ordered_json to_json(const CodesRecord& record, const nlohmann::ordered_json& quality);
 [[nodiscard]] nlohmann::ordered_json part_json(const std::string& input, std::int64_t first_frame, const Codes& codes);
 [[nodiscard]] nlohmann::ordered_json error_json(const std::string& input, const std::string& error,
@@ -42,6 +44,10 @@ struct CodesRecord {
 /// Reads a line that anybody may have written. `where` ("codes.jsonl, line 3") begins every message.
 /// Throws InputError("bad_codes").
 [[nodiscard]] CodesRecord parse_record(const std::string& line, const std::string& where);
+
+/// What holds of the codes of every codec: rows of whole multiples of row 0, at the rates the record says; chunks that
+/// add up to row 0; a finite, positive scale for each or none. Throws InputError("bad_codes").
+void check_shape(const CodesRecord& record, const std::string& where);
 
 /// Throws InputError("bad_codes") that begins with `where`.
 [[noreturn]] void bad_codes(const std::string& where, const std::string& what);

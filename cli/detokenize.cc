@@ -40,10 +40,16 @@ bool is_sound_name(const std::string& path) {
 /// What of a codes file makes one output: a line, or the parts that `tokenize --stream` printed of one input.
 struct Item {
   std::string input;
-  std::string where;
+  std::string where;        ///< its last line so far
   std::int64_t frames = 0;  ///< so far
   bool failed = false;      ///< reported already: the rest of its parts is passed over
 };
+
+/// What the codec itself finds wrong does not say where that was.
+InputError located(const InputError& error, const std::string& where) {
+  const std::string what = error.what();
+  return what.rfind(where, 0) == 0 ? error : InputError(error.reason(), where + ": " + what);
+}
 
 class Detokenize final : public Command {
  public:
@@ -112,13 +118,14 @@ void Detokenize::count_outputs(const std::string& path, std::size_t& count, Outp
   CodesRecord record;
   std::string open;  // the input whose parts are being read
   bool in_parts = false;
-  for (bool more = true; more;) {
+  while (true) {
+    check_interrupted();
     try {
-      more = reader->next(record);
-    } catch (const InputError&) {
+      if (!reader->next(record)) break;
+    } catch (const InputError& error) {
+      if (error.reason() != "bad_codes") throw;  // a file that cannot be read never ends
       continue;
     }
-    if (!more) break;
     const bool continues = in_parts && record.input == open;
     in_parts = record.first_frame.has_value();
     open = record.input;
@@ -172,11 +179,13 @@ void Detokenize::begin(const CodesRecord& record) {
   if (!to_folder_ && ++outputs_ > 1) {
     throw UsageError("more than one input does not fit in one file: give a folder (-o out/)");
   }
-  const auto format = sample_format_ == "f32" ? media::SampleFormat::f32 : media::SampleFormat::s16;
+  media::WriteOptions options;
+  options.sample_format = sample_format_ == "f32" ? media::SampleFormat::f32 : media::SampleFormat::s16;
+  options.overwrite = common_.overwrite;
   const double frame_rate = session_.codec->info().frame_rate();
   const std::int64_t step =
       stream_ ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(kBlockSeconds * frame_rate));
-  clip_ = std::make_unique<ClipWriter>(*session_.codec, *session_.context, name_for(record.input), format,
+  clip_ = std::make_unique<ClipWriter>(*session_.codec, *session_.context, name_for(record.input), options,
                                        record.codes.samples, step);
 }
 
@@ -211,6 +220,7 @@ void Detokenize::end(const CodesRecord& record) {
                    {"output", clip_->path()},
                    {"codec", info.family},
                    {"sample_rate", info.sample_rate},
+                   {"channels", info.channels},
                    {"samples", clip_->written()}}));
   }
   if (to_folder_) clip_->commit();
@@ -227,20 +237,21 @@ void Detokenize::end_open_item() {
 
 void Detokenize::take(CodesReader& reader, CodesRecord& record) {
   if (item_ && item_->input != record.input) end_open_item();
-  if (!item_) item_ = Item{record.input, reader.where()};
+  if (!item_) item_ = Item{record.input, {}};
+  item_->where = reader.where();
   const bool part = record.first_frame.has_value();
   try {
-    if (record.status == "error") throw InputError("skipped", reader.where() + ": passed over: " + record.error);
+    if (record.status == "error") throw InputError("skipped", item_->where + ": passed over: " + record.error);
     if (!item_->failed) {
-      check_record(record, session_.codec->info(), reader.where());
+      check_record(record, session_.codec->info(), item_->where);
       check_order(record);
       if (record.has_codes && record.codes.frames() > 0) push(record);
       if (!part) end(record);
     }
   } catch (const InputError& error) {
-    fail_item(error);
+    fail_item(located(error, item_->where));
   } catch (const ArgumentError& error) {
-    fail_item(InputError("bad_codes", reader.where() + ": " + error.what()));
+    fail_item(InputError("bad_codes", item_->where + ": " + error.what()));
   }
   if (!part) item_.reset();
 }
@@ -285,9 +296,8 @@ const CommandInfo kDetokenize = {
     "codes to media files",
     "Decodes what tokenize wrote. -o names a folder (one WAV file an input, named after it; a second one of the same "
     "name gets -2), one sound file (.wav, .flac, .opus, .ogg, .mp3), or - for WAV on standard output. A clip is as "
-    "long "
-    "as the sound that was encoded where its line says so. Bad lines are named, the others are done, and the exit code "
-    "is 65.",
+    "long as the sound that was encoded where its line says so. Bad lines are named, the others are done, and the exit "
+    "code is 65.",
     "  tessera detokenize codes.jsonl -o out/\n"
     "  tessera tokenize a.wav | tessera detokenize - -o copy.flac\n"
     "  arecord -f S16_LE -r 16000 | tessera tokenize --stream - | tessera detokenize --stream - -o - | aplay\n",

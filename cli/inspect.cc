@@ -1,9 +1,8 @@
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cli/codec_rates.h"
 #include "cli/codes_file.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -46,39 +45,46 @@ Content content_of(const std::string& path) {
   return head[0] == '{' || head.compare(0, 6, "\x93NUMPY") == 0 ? Content::codes : Content::media;
 }
 
-double kilobits(const AudioCodecInfo& info, int levels) {
-  double bits = 0;
-  for (int level = 0; level < levels; ++level) {
-    bits += std::log2(info.codebook_sizes[static_cast<std::size_t>(level)]);
-  }
-  return std::round(bits * info.frame_rate()) / 1000;
-}
-
 ordered_json bit_rates(const AudioCodecInfo& info) {
   ordered_json table = ordered_json::array();
   for (int levels = 1; levels <= info.levels; ++levels) {
-    table.push_back({{"levels", levels}, {"kbps", kilobits(info, levels)}});
+    table.push_back({{"levels", levels}, {"kbps", kilobits_per_second(info, levels)}});
   }
   return table;
 }
 
+/// What the configuration calls its bandwidths, for those who know a codec by them.
+ordered_json bandwidths(const AudioCodecInfo& info) {
+  ordered_json table = ordered_json::array();
+  for (const auto& [kbps, levels] : info.bandwidths) table.push_back({{"kbps", kbps}, {"levels", levels}});
+  return table;
+}
+
 ordered_json checkpoint_json(const std::string& path, const AudioCodecInfo& info) {
-  return {{"input", path},
-          {"status", "ok"},
-          {"kind", "checkpoint"},
-          {"family", info.family},
-          {"parameters", info.parameters},
-          {"sample_rate", info.sample_rate},
-          {"channels", info.channels},
-          {"hop", info.hop},
-          {"frame_rate", info.frame_rate()},
-          {"levels", info.levels},
-          {"codebook_sizes", info.codebook_sizes},
-          {"bit_rates", bit_rates(info)},
-          {"streams", info.streams},
-          {"encode_latency_samples", info.encode_latency},
-          {"decode_latency_samples", info.decode_latency},
-          {"segmenting", info.segmenting}};
+  ordered_json json = {{"input", path},
+                       {"status", "ok"},
+                       {"kind", "checkpoint"},
+                       {"family", info.family},
+                       {"parameters", info.parameters},
+                       {"sample_rate", info.sample_rate},
+                       {"channels", info.channels},
+                       {"hop", info.hop},
+                       {"frame_rate", info.frame_rate()},
+                       {"levels", info.levels}};
+  if (is_multi_rate(info)) {
+    json["level_multiples"] = info.level_multiples;
+    json["level_rates"] = level_rates(info, info.levels);
+  }
+  json["codebook_sizes"] = info.codebook_sizes;
+  json["bit_rates"] = bit_rates(info);
+  if (!info.bandwidths.empty()) json["bandwidths"] = bandwidths(info);
+  json["streams"] = info.streams;
+  json["encode_latency_samples"] = info.encode_latency;
+  json["decode_latency_samples"] = info.decode_latency;
+  json["segmented"] = info.segmented;
+  json["scaled"] = info.scaled;
+  json["segmenting"] = info.segmenting;
+  return json;
 }
 
 ordered_json media_json(const std::string& path, const media::AudioInfo& info) {
@@ -106,8 +112,10 @@ struct CodesSummary {
   double seconds = 0;
   std::string codec;
   int sample_rate = 0;
+  int channels = 0;
   double frame_rate = 0;
   int levels = 0;
+  std::vector<double> level_rates;
 
   void add(const CodesRecord& record) {
     if (record.status == "error") ++errors;
@@ -120,23 +128,28 @@ struct CodesSummary {
     if (ok > 1) return;
     codec = record.codec;
     sample_rate = record.sample_rate;
+    channels = record.channels;
     frame_rate = record.frame_rate;
+    level_rates = record.level_rates;
     levels = record.levels > 0 ? record.levels : static_cast<int>(record.codes.rows.size());
   }
 };
 
 ordered_json codes_json(const std::string& path, const CodesSummary& summary) {
-  return {{"input", path},
-          {"status", "ok"},
-          {"kind", "codes"},
-          {"codec", summary.codec},
-          {"sample_rate", summary.sample_rate},
-          {"frame_rate", summary.frame_rate},
-          {"levels", summary.levels},
-          {"inputs", summary.ok},
-          {"errors", summary.errors},
-          {"frames", summary.frames},
-          {"seconds", summary.seconds}};
+  ordered_json json = {{"input", path},
+                       {"status", "ok"},
+                       {"kind", "codes"},
+                       {"codec", summary.codec},
+                       {"sample_rate", summary.sample_rate},
+                       {"channels", summary.channels},
+                       {"frame_rate", summary.frame_rate},
+                       {"levels", summary.levels}};
+  if (!summary.level_rates.empty()) json["level_rates"] = summary.level_rates;
+  json["inputs"] = summary.ok;
+  json["errors"] = summary.errors;
+  json["frames"] = summary.frames;
+  json["seconds"] = summary.seconds;
+  return json;
 }
 
 std::string plain(const ordered_json& value) {
@@ -145,11 +158,14 @@ std::string plain(const ordered_json& value) {
   return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-std::string bit_rate_text(const ordered_json& table) {
+/// Of levels and kbps, a row a line, in the order the rows name them.
+std::string table_text(const ordered_json& table) {
   std::string text;
   for (const ordered_json& row : table) {
-    text += "\n    " + plain(row.at("levels")) + (row.at("levels") == 1 ? " level\t" : " levels\t") +
-            plain(row.at("kbps")) + " kbit/s";
+    const std::string levels = plain(row.at("levels")) + (row.at("levels") == 1 ? " level" : " levels");
+    const std::string rate = plain(row.at("kbps")) + " kbit/s";
+    const bool levels_first = row.begin().key() == "levels";
+    text += "\n    " + (levels_first ? levels + "\t" + rate : rate + "\t" + levels);
   }
   return text;
 }
@@ -161,7 +177,8 @@ std::string text_of(const ordered_json& object) {
     if (key == "input" || key == "status") continue;
     std::string name = key;
     for (char& c : name) c = c == '_' ? ' ' : c;
-    text += "  " + name + ": " + (key == "bit_rates" ? bit_rate_text(value) : plain(value)) + "\n";
+    const bool table = key == "bit_rates" || key == "bandwidths";
+    text += "  " + name + ": " + (table ? table_text(value) : plain(value)) + "\n";
   }
   return text;
 }
@@ -185,6 +202,7 @@ class Inspect final : public Command {
   std::string report_;
   double start_ = 0;
   std::optional<double> duration_;
+  std::unique_ptr<LineOutput> output_;
   bool any_bad_ = false;
 };
 
@@ -199,7 +217,9 @@ void Inspect::declare(OptionList& list) {
 
 void Inspect::check() const {
   check_common(common_);
-  if (!report_.empty() && paths_.empty()) throw UsageError("--report needs media files to draw");
+  if (report_.empty()) return refuse_existing(common_.output, common_.overwrite);
+  if (paths_.empty()) throw UsageError("--report needs media files to draw");
+  if (!common_.output.empty()) throw UsageError("--report names the folder of the report: -o does not go with it");
 }
 
 ordered_json Inspect::describe_checkpoint(const std::string& path) const {
@@ -237,13 +257,13 @@ void Inspect::describe(const std::string& path) {
       result = media_json(path, media::probe_audio(path));
       break;
   }
-  print(common_.json ? line_of(result) : text_of(result));
+  output_->write(common_.json ? line_of(result) : text_of(result));
 }
 
 void Inspect::bad(const std::string& path, const std::string& message, const std::string& reason) {
   any_bad_ = true;
   complain(message);
-  if (common_.json) print(line_of(error_json(path, message, reason)));
+  if (common_.json) output_->write(line_of(error_json(path, message, reason)));
 }
 
 void Inspect::describe_guarded(const std::string& path) {
@@ -267,7 +287,7 @@ void Inspect::write_report() {
   cpu.device = "cpu";
   const auto meter = make_context(cpu);
   make_folder(report_);
-  Report report(*session.codec, *session.context, *meter, report_);
+  Report report(*session.codec, *session.context, *meter, report_, common_.overwrite);
   SourceOptions options;
   options.read.start = start_;
   options.read.duration = duration_;
@@ -285,12 +305,14 @@ void Inspect::write_report() {
 
 int Inspect::run() {
   check();
+  output_ = std::make_unique<LineOutput>(common_.output, common_.overwrite);
   if (!report_.empty()) {
     write_report();
     return any_bad_ ? kBadInput : kDone;
   }
   if (paths_.empty()) paths_ = {model_path(common_)};
   for (const std::string& path : paths_) describe_guarded(path);
+  output_->finish();
   return any_bad_ ? kBadInput : kDone;
 }
 
@@ -301,7 +323,8 @@ const CommandInfo kInspect = {
     "[PATH...]",
     "what a checkpoint, a media file or a codes file is",
     "Describes each PATH, by its content; without one, the checkpoint that --model names. A checkpoint's bit rates are "
-    "listed by the number of levels. --report DIR encodes and decodes media files and writes DIR/index.html: log-mel "
+    "listed by the number of levels, and the other way round for the bandwidths its configuration names. --report DIR "
+    "encodes and decodes media files and writes DIR/index.html: log-mel "
     "spectrograms of the original, the reconstruction and their difference, both sounds, figures of quality, and how "
     "much of each codebook is used.",
     "  tessera inspect\n"

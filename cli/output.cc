@@ -37,19 +37,25 @@ void make_folder(const std::string& path) {
 
 void refuse_existing(const std::string& path, bool overwrite) {
   std::error_code ignored;
-  if (overwrite || path.empty() || path == "-" || !fs::is_regular_file(path, ignored)) return;
+  if (overwrite || path.empty() || path == "-") return;
+  const bool dangling = fs::is_symlink(path, ignored) && !fs::exists(path, ignored);
+  if (!dangling && !fs::is_regular_file(path, ignored)) return;
   throw ResourceError("output_exists", path + ": exists already: add --overwrite to replace it");
 }
 
 std::string OutputNames::name_for(const std::string& input) {
   const std::string stem = safe_stem(input);
-  std::string name = stem + extension_;
-  for (int copy = 2; !used_.insert(name).second; ++copy) name = stem + "-" + std::to_string(copy) + extension_;
+  int& copy = copies_[stem];
+  std::string name;
+  do {
+    ++copy;
+    name = stem + (copy == 1 ? "" : "-" + std::to_string(copy)) + extension_;
+  } while (!used_.insert(name).second);
   return fs::path(folder_) / name;
 }
 
-LineOutput::LineOutput(const std::string& path) {
-  if (!path.empty() && path != "-") file_ = std::make_unique<media::OutputFile>(path);
+LineOutput::LineOutput(const std::string& path, bool overwrite) {
+  if (!path.empty() && path != "-") file_ = std::make_unique<media::OutputFile>(path, overwrite);
 }
 
 void LineOutput::write(const std::string& line) { file_ ? file_->write(line.data(), line.size()) : print(line); }
@@ -58,8 +64,8 @@ void LineOutput::finish() {
   if (file_) file_->commit();
 }
 
-void write_file(const std::string& path, const std::string& bytes) {
-  media::OutputFile file(path);
+void write_file(const std::string& path, const std::string& bytes, bool overwrite) {
+  media::OutputFile file(path, overwrite);
   file.write(bytes.data(), bytes.size());
   file.commit();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -27,13 +28,14 @@ class OutputNames {
   std::string folder_;
   std::string extension_;
   std::set<std::string> used_;
+  std::map<std::string, int> copies_;  // of a stem, so far
 };
 
 /// Lines to standard output at once, or to a file that appears when it is whole.
 class LineOutput {
  public:
   /// `path` "" or "-": standard output.
-  explicit LineOutput(const std::string& path);
+  LineOutput(const std::string& path, bool overwrite);
   void write(const std::string& line);
   void finish();
 
@@ -42,6 +44,6 @@ class LineOutput {
 };
 
 /// The whole of a file, atomically.
-void write_file(const std::string& path, const std::string& bytes);
+void write_file(const std::string& path, const std::string& bytes, bool overwrite);
 
 }  // namespace tessera::cli

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "media/channels.h"
+
 namespace tessera::cli {
 namespace {
 
@@ -18,6 +20,29 @@ double decibels(double signal, double noise) { return 10 * std::log10(signal / n
 
 void append(std::vector<float>& to, std::span<const float> samples) {
   to.insert(to.end(), samples.begin(), samples.end());
+}
+
+/// Calls `visit(channel, its samples)`.
+template <class Visit>
+void for_each_channel(std::span<const float> interleaved, std::size_t channels, const Visit& visit) {
+  if (channels == 1) return visit(std::size_t{0}, interleaved);
+  std::vector<float> samples(interleaved.size() / channels);
+  for (std::size_t channel = 0; channel < channels; ++channel) {
+    media::take_channel(interleaved.data(), static_cast<std::int64_t>(samples.size()), static_cast<int>(channels),
+                        static_cast<int>(channel), samples.data());
+    visit(channel, std::span<const float>(samples));
+  }
+}
+
+double mean_of_finite(const std::vector<Quality>& all, double Quality::*figure) {
+  double sum = 0;
+  double count = 0;
+  for (const Quality& one : all) {
+    if (!std::isfinite(one.*figure)) continue;
+    sum += one.*figure;
+    ++count;
+  }
+  return sum / count;
 }
 
 }  // namespace
@@ -86,6 +111,26 @@ Quality QualityMeter::finish() {
   const double yy = syy_ - sy_ * sy_ / count_;
   const double target = xy * xy / xx;
   return {mel_sum_ / static_cast<double>(mel_count_), decibels(sxx_, sdd_), decibels(target, yy - target)};
+}
+
+ChannelsMeter::ChannelsMeter(Context& context, const AudioCodecInfo& codec) {
+  for (int channel = 0; channel < codec.channels; ++channel) meters_.emplace_back(context, codec.sample_rate);
+}
+
+void ChannelsMeter::original(std::span<const float> samples) {
+  for_each_channel(samples, meters_.size(), [&](std::size_t channel, auto part) { meters_[channel].original(part); });
+}
+
+void ChannelsMeter::reconstruction(std::span<const float> samples) {
+  for_each_channel(samples, meters_.size(),
+                   [&](std::size_t channel, auto part) { meters_[channel].reconstruction(part); });
+}
+
+Quality ChannelsMeter::finish() {
+  std::vector<Quality> all;
+  for (QualityMeter& meter : meters_) all.push_back(meter.finish());
+  return {mean_of_finite(all, &Quality::mel_distance), mean_of_finite(all, &Quality::snr_db),
+          mean_of_finite(all, &Quality::si_sdr_db)};
 }
 
 }  // namespace tessera::cli

@@ -10,12 +10,14 @@
 
 namespace tessera::cli {
 
-/// Figures of a reconstruction y against what was encoded, x, both mono at the codec's rate and of x's length:
+/// Figures of a reconstruction y against what was encoded, x, both at the codec's rate and of x's length, of one
+/// channel:
 /// - mel_distance: mean of |LogMel(x) - LogMel(y)| over every frame and band; 0 is best.
 /// - snr_db: 10 log10(sum x² / sum (x - y)²).
 /// - si_sdr_db: the same after both lost their mean and x was scaled to fit y best: a = <x, y> / <x, x>,
 ///   10 log10(sum (a x)² / sum (a x - y)²).
-/// Without a finite value (silence, a perfect copy) a figure is absent: null in JSON.
+/// Without a finite value (silence, a perfect copy) a figure is absent: null in JSON. Of several channels each figure
+/// is the mean over those that have a finite one.
 struct Quality {
   double mel_distance = 0;
   double snr_db = 0;
@@ -23,7 +25,8 @@ struct Quality {
 };
 [[nodiscard]] nlohmann::ordered_json to_json(const Quality& quality);
 
-/// Compares two signals that come in pieces, each at its own pace; remembers only what the other side lacks.
+/// Compares two signals of one channel that come in pieces, each at its own pace; remembers only what the other side
+/// lacks.
 class QualityMeter {
  public:
   QualityMeter(Context& context, int sample_rate) : mel_(context, sample_rate) {}
@@ -45,12 +48,24 @@ class QualityMeter {
   std::int64_t mel_count_ = 0;
 };
 
+/// A meter for each of the channels, which come interleaved.
+class ChannelsMeter {
+ public:
+  ChannelsMeter(Context& context, const AudioCodecInfo& codec);
+  void original(std::span<const float> samples);
+  void reconstruction(std::span<const float> samples);
+  [[nodiscard]] Quality finish();
+
+ private:
+  std::vector<QualityMeter> meters_;
+};
+
 /// Decodes the codes of one input as they are made and meters them against what was encoded.
 class Reconstruction {
  public:
   /// `meter` computes on the CPU, the codec where `decode` does.
   Reconstruction(const AudioCodec& codec, Context& decode, Context& meter)
-      : meter_(meter, codec.info().sample_rate), stream_(codec.decode_stream(decode)) {}
+      : meter_(meter, codec.info()), stream_(codec.decode_stream(decode)) {}
   void original(std::span<const float> samples) { meter_.original(samples); }
   void codes(const Codes& codes) { meter_.reconstruction(stream_->push(codes)); }
   [[nodiscard]] Quality finish() {
@@ -59,7 +74,7 @@ class Reconstruction {
   }
 
  private:
-  QualityMeter meter_;
+  ChannelsMeter meter_;
   std::unique_ptr<DecodeStream> stream_;
 };
 

@@ -5,14 +5,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "cli/codec_rates.h"
 #include "cli/log_mel.h"
-#include "cli/output.h"
 #include "cli/quality.h"
 #include "cli/signals.h"
 #include "cli/spectrogram.h"
 #include "kernels/error.h"
+#include "media/channels.h"
 
 namespace tessera::cli {
 namespace {
@@ -71,13 +71,14 @@ std::string little_endian(std::uint32_t value, int bytes) {
   return text;
 }
 
-/// 16-bit mono WAV in memory.
-std::string wav_bytes(const std::vector<float>& samples, int sample_rate) {
-  const auto rate = static_cast<std::uint32_t>(sample_rate);
+/// 16-bit WAV in memory.
+std::string wav_bytes(const std::vector<float>& samples, const AudioCodecInfo& codec) {
+  const auto rate = static_cast<std::uint32_t>(codec.sample_rate);
+  const auto channels = static_cast<std::uint32_t>(codec.channels);
   const auto bytes = static_cast<std::uint32_t>(samples.size() * 2);
   std::string wav = "RIFF" + little_endian(36 + bytes, 4) + "WAVEfmt " + little_endian(16, 4) + little_endian(1, 2) +
-                    little_endian(1, 2) + little_endian(rate, 4) + little_endian(rate * 2, 4) + little_endian(2, 2) +
-                    little_endian(16, 2) + "data" + little_endian(bytes, 4);
+                    little_endian(channels, 2) + little_endian(rate, 4) + little_endian(rate * channels * 2, 4) +
+                    little_endian(channels * 2, 2) + little_endian(16, 2) + "data" + little_endian(bytes, 4);
   for (const float sample : samples) {
     const long value = std::lrint(std::clamp(sample * 32768.0F, -32768.0F, 32767.0F));
     wav += little_endian(static_cast<std::uint32_t>(value), 2);
@@ -95,8 +96,15 @@ std::vector<float> read_clip(AudioSource& source) {
   return clip;
 }
 
-Quality measure(Context& context, int sample_rate, const std::vector<float>& x, const std::vector<float>& y) {
-  QualityMeter meter(context, sample_rate);
+std::vector<float> mono_of(const std::vector<float>& samples, int channels) {
+  std::vector<float> mono(samples.size() / static_cast<std::size_t>(channels));
+  media::fold_to_mono(samples.data(), static_cast<std::int64_t>(mono.size()), channels, mono.data());
+  return mono;
+}
+
+Quality measure(Context& context, const AudioCodecInfo& codec, const std::vector<float>& x,
+                const std::vector<float>& y) {
+  ChannelsMeter meter(context, codec);
   meter.original(x);
   meter.reconstruction(y);
   return meter.finish();
@@ -153,37 +161,37 @@ constexpr const char* kHead =
 
 constexpr const char* kDefinitions =
     "<p>mel distance: mean absolute difference of natural-log mel magnitudes (80 bands, window 1024, hop 256); "
-    "SNR and SI-SDR in dB against the sound that was encoded. A dash: no finite value.</p>\n";
+    "SNR and SI-SDR in dB against the sound that was encoded. A dash: no finite value. Of several channels, the mean "
+    "of their figures; pictures show the mean of the channels.</p>\n";
 
 }  // namespace
 
 void Report::add(const std::string& path, const SourceOptions& options) {
   const AudioCodecInfo& info = codec_.info();
-  AudioSource source(context_, path, info.sample_rate, options);
+  AudioSource source(context_, path, info, options);
   const std::vector<float> original = read_clip(source);
-  if (static_cast<double>(original.size()) > kLongestSeconds * info.sample_rate) {
+  const double seconds = static_cast<double>(original.size()) / info.channels / info.sample_rate;
+  if (seconds > kLongestSeconds) {
     throw InputError("too_long",
                      path + ": a report shows at most 10 minutes of a file: choose with --start and --duration");
   }
   const Codes codes = encode(codec_, context_, original);
   const std::vector<float> copy = decode(codec_, context_, codes);
   const LogMel mel(meter_, info.sample_rate);
-  const Spectrograms drawn = draw(mel.of_clip(original), mel.of_clip(copy));
+  const Spectrograms drawn =
+      draw(mel.of_clip(mono_of(original, info.channels)), mel.of_clip(mono_of(copy, info.channels)));
 
-  stems_.push_back(path);
-  OutputNames names(folder_, "");
-  std::string stem;
-  for (const std::string& earlier : stems_) stem = names.name_for(earlier);
+  const std::string stem = names_.name_for(path);
   const std::string pictures[] = {png_bytes(drawn.original), png_bytes(drawn.reconstruction),
                                   png_bytes(drawn.difference)};
-  write_file(stem + ".original.png", pictures[0]);
-  write_file(stem + ".reconstruction.png", pictures[1]);
-  write_file(stem + ".difference.png", pictures[2]);
+  write_file(stem + ".original.png", pictures[0], overwrite_);
+  write_file(stem + ".reconstruction.png", pictures[1], overwrite_);
+  write_file(stem + ".difference.png", pictures[2], overwrite_);
 
-  const Quality quality = measure(meter_, info.sample_rate, original, copy);
-  table_ += figures_row(path, static_cast<double>(original.size()) / info.sample_rate, codes.frames(), quality);
-  sections_ += "<h2>" + escape(path) + "</h2>\n" + player("original", wav_bytes(original, info.sample_rate)) +
-               player("reconstruction", wav_bytes(copy, info.sample_rate)) + image("original", pictures[0]) +
+  const Quality quality = measure(meter_, info, original, copy);
+  table_ += figures_row(path, seconds, codes.frames(), quality);
+  sections_ += "<h2>" + escape(path) + "</h2>\n" + player("original", wav_bytes(original, info)) +
+               player("reconstruction", wav_bytes(copy, info)) + image("original", pictures[0]) +
                image("reconstruction", pictures[1]) + image("difference", pictures[2]) + code_use(codes, info);
 }
 
@@ -191,13 +199,14 @@ void Report::finish(const std::string& model) {
   const AudioCodecInfo& info = codec_.info();
   const std::string title = "<h1>" + escape(info.family) + "</h1>\n<p>" + escape(model) + ": " +
                             std::to_string(info.sample_rate) + " Hz, " + number(info.frame_rate(), 2) +
-                            " frames a second, " + std::to_string(info.levels) + " levels</p>\n";
+                            " frames a second, " + std::to_string(info.levels) + " levels, " +
+                            number(kilobits_per_second(info, info.levels), 3) + " kbit/s</p>\n";
   const std::string table =
       "<table><tr><th>input</th><th>seconds</th><th>frames</th><th>mel distance</th><th>SI-SDR, dB</th><th>SNR, dB</th>"
       "</tr>\n" +
       table_ + "</table>\n";
   write_file((std::filesystem::path(folder_) / "index.html").string(),
-             kHead + title + table + kDefinitions + sections_ + "</body></html>\n");
+             kHead + title + table + kDefinitions + sections_ + "</body></html>\n", overwrite_);
 }
 
 }  // namespace tessera::cli

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/audio_source.h"
+#include "cli/codec_rates.h"
 #include "cli/codes_file.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -15,6 +17,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/usage_error.h"
+#include "codec/audio/chunked_stream.h"
 #include "kernels/error.h"
 
 namespace tessera::cli {
@@ -29,13 +32,6 @@ struct Outcome {
   CodesRecord record;
   ordered_json quality;
 };
-
-void append(Codes& to, const Codes& more) {
-  to.rows.resize(std::max(to.rows.size(), more.rows.size()));
-  for (std::size_t level = 0; level < more.rows.size(); ++level) {
-    to.rows[level].insert(to.rows[level].end(), more.rows[level].begin(), more.rows[level].end());
-  }
-}
 
 /// What one worker computes with. Figures of quality are the CPU's wherever the codec runs.
 struct Worker {
@@ -55,6 +51,7 @@ class Tokenize final : public Command {
   void check() const;
   [[nodiscard]] std::string extension() const { return format_ == "npy" ? ".npy" : ".safetensors"; }
   void plan_outputs();
+  void check_codec() const;
   [[nodiscard]] SourceOptions source_options() const;
   [[nodiscard]] std::size_t worker_count() const;
   void make_workers();
@@ -94,9 +91,9 @@ class Tokenize final : public Command {
 
 void Tokenize::declare(OptionList& list) {
   list.positional("INPUT", input_options_.paths, "media files; - is standard input");
-  list.choice(
-      "--format", format_, {"jsonl", "npy", "safetensors"},
-      "jsonl: a line an input; npy, safetensors: a file an input in the folder -o, or the file -o of one input");
+  list.choice("--format", format_, {"jsonl", "npy", "safetensors"},
+              "jsonl: a line an input; npy, safetensors: a file an input in the folder -o, or of one input the file "
+              "-o when its name ends so");
   list.flag("--stream", stream_, "print codes as frames complete, then a line with the totals");
   list.choice("--pcm", pcm_, {"s16", "f32"}, "inputs are raw mono PCM, little-endian; needs --rate");
   list.integer("--rate", "HZ", rate_, 0, 10'000'000, "sample rate of --pcm").default_text.clear();
@@ -128,14 +125,31 @@ void Tokenize::check() const {
 
 void Tokenize::plan_outputs() {
   if (format_ == "jsonl") return refuse_existing(common_.output, common_.overwrite);
-  if (!is_folder_path(common_.output) && inputs_.size() == 1) {
-    array_files_ = {common_.output};
-  } else {
-    OutputNames names(common_.output, extension());
-    for (const Input& input : inputs_) array_files_.push_back(names.name_for(input.path));
+  const bool one_file =
+      !is_folder_path(common_.output) && std::filesystem::path(common_.output).extension() == extension();
+  if (one_file && inputs_.size() > 1) {
+    throw UsageError(std::to_string(inputs_.size()) + " inputs do not fit in " + common_.output +
+                     ": give a folder (-o codes/)");
   }
+  OutputNames names(common_.output, extension());
+  for (const Input& input : inputs_) array_files_.push_back(one_file ? common_.output : names.name_for(input.path));
   for (const std::string& file : array_files_) refuse_existing(file, common_.overwrite);
-  if (array_files_.front() != common_.output) make_folder(common_.output);
+}
+
+/// What only the checkpoint tells, before any work.
+void Tokenize::check_codec() const {
+  const AudioCodecInfo& info = session_.codec->info();
+  if (levels_ > info.levels) {
+    throw UsageError("--levels " + std::to_string(levels_) + ": this checkpoint has " + std::to_string(info.levels));
+  }
+  if (format_ != "npy") return;
+  const std::vector<double> rates = level_rates(info, levels_ > 0 ? levels_ : info.levels);
+  const bool even = std::all_of(rates.begin(), rates.end(), [&](double rate) { return rate == rates.front(); });
+  const char* what = info.segmented || info.scaled ? "chunks and scales" : "rows of unequal length";
+  if (!even || info.segmented || info.scaled) {
+    throw UsageError(std::string("--format npy holds one array, not the ") + what + " of " + info.family +
+                     ": use --format safetensors");
+  }
 }
 
 SourceOptions Tokenize::source_options() const {
@@ -180,7 +194,7 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
                            Outcome& outcome) const {
   const AudioCodec& codec = *session_.codec;
   const AudioCodecInfo& info = codec.info();
-  AudioSource source(*worker.codec, path, info.sample_rate, source_options());
+  AudioSource source(*worker.codec, path, info, source_options());
   const auto encoder = codec.encode_stream(*worker.codec, levels_);
   std::unique_ptr<Reconstruction> check;
   if (quality_) check = std::make_unique<Reconstruction>(codec, *worker.codec, *worker.meter);
@@ -190,7 +204,7 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
     part(more);
     if (check) check->codes(more);
     outcome.record.frames += more.frames();
-    if (!stream_) append(codes, more);
+    if (!stream_) append_codes(codes, more);
   };
   std::vector<float> samples;
   while (source.next(stream_ ? 1 / info.frame_rate() : kBlockSeconds, samples)) {
@@ -240,14 +254,15 @@ void Tokenize::report(const CodesRecord& record) {
   const std::string message = bad ? record.error : record.warning;
   if (message.empty() || (!bad && common_.quiet)) return;
   progress_->clear();
-  complain(bad ? message : "warning: " + record.input + ": " + message);
+  complain(bad ? message : "warning: " + message);
 }
 
 void Tokenize::write_array(std::size_t item, Outcome& outcome) {
   CodesRecord& record = outcome.record;
   if (record.status == "ok") {
     try {
-      write_file(array_files_[item], format_ == "npy" ? npy_bytes(record) : safetensors_bytes(record));
+      write_file(array_files_[item], format_ == "npy" ? npy_bytes(record) : safetensors_bytes(record),
+                 common_.overwrite);
     } catch (const InputError& error) {
       record.status = "error";
       record.error = error.what();
@@ -302,12 +317,11 @@ int Tokenize::run() {
   if (inputs_.empty()) throw UsageError("the list of inputs is empty");
   plan_outputs();
   session_ = open_session(common_);
-  const AudioCodecInfo& info = session_.codec->info();
-  if (levels_ > info.levels) {
-    throw UsageError("--levels " + std::to_string(levels_) + ": this checkpoint has " + std::to_string(info.levels));
-  }
+  check_codec();
+  const bool to_folder = !array_files_.empty() && array_files_.front() != common_.output;
+  if (to_folder) make_folder(common_.output);
   make_workers();
-  lines_ = std::make_unique<LineOutput>(array_files_.empty() ? common_.output : "");
+  lines_ = std::make_unique<LineOutput>(array_files_.empty() ? common_.output : "", common_.overwrite);
   progress_ = std::make_unique<Progress>(common_, inputs_.size());
   stream_ ? write_stream() : write_all();
   lines_->finish();
@@ -325,7 +339,11 @@ const CommandInfo kTokenize = {
     "the options that choose what is encoded, never on threads, batch, machine or --stream. --quality compares the "
     "reconstruction with the sound that was encoded: mel_distance is the mean absolute difference of natural-log mel "
     "magnitudes (80 HTK bands, Hann window of 1024 samples, hop 256, magnitudes clamped at 1e-5); snr_db is 10 log10 "
-    "(sum x^2 / sum (x-y)^2); si_sdr_db is the same without means and with x scaled to fit y; null where not finite.",
+    "(sum x^2 / sum (x-y)^2); si_sdr_db is the same without means and with x scaled to fit y; null where not finite. "
+    "Of several channels each figure is the mean over those that have a finite one. A codec of one channel takes the "
+    "mean of a file's channels, any other the file's own or, of a mono file, the same sound in each; raw PCM is mono. "
+    "With --format npy or safetensors -o is a folder, unless its name ends in .npy or .safetensors as the format does: "
+    "then it is the one file of one input.",
     "  tessera tokenize clip.flac > codes.jsonl\n"
     "  tessera tokenize -r speech/ -o codes.jsonl\n"
     "  tessera tokenize --format npy -r speech/ -o codes/\n"

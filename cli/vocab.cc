@@ -3,6 +3,7 @@
 #include "cli/codes_record.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "cli/usage_error.h"
@@ -80,10 +81,13 @@ class Vocab final : public Command {
     check_common(common_);
     std::vector<std::int64_t> ids;
     for (const std::string& id : ids_) ids.push_back(read_id(id));
+    refuse_existing(common_.output, common_.overwrite);
     const Session session = open_session(common_);
     const std::vector<Range> ranges = ranges_of(session.codec->info());
-    if (ids.empty()) print(common_.json ? line_of(vocabulary_json(ranges)) : vocabulary_text(ranges));
+    output_ = std::make_unique<LineOutput>(common_.output, common_.overwrite);
+    if (ids.empty()) output_->write(common_.json ? line_of(vocabulary_json(ranges)) : vocabulary_text(ranges));
     for (const std::int64_t id : ids) explain(ranges, id);
+    output_->finish();
     return any_bad_ ? kBadInput : kDone;
   }
 
@@ -92,7 +96,7 @@ class Vocab final : public Command {
     const Range* range = range_of(ranges, id);
     if (range == nullptr) return unknown(ranges, id);
     const std::int64_t code = id - range->first;
-    print(
+    output_->write(
         common_.json
             ? line_of({{"id", id}, {"name", range->name}, {"codec", "audio"}, {"level", range->level}, {"code", code}})
             : std::to_string(id) + "\t" + range->name + "\tcode " + std::to_string(code) + "\n");
@@ -103,11 +107,13 @@ class Vocab final : public Command {
     const std::string message =
         std::to_string(id) + ": no such id: the vocabulary has " + std::to_string(size_of(ranges));
     complain(message);
-    if (common_.json) print(line_of({{"id", id}, {"status", "error"}, {"error", message}, {"reason", "bad_id"}}));
+    if (!common_.json) return;
+    output_->write(line_of({{"id", id}, {"status", "error"}, {"error", message}, {"reason", "bad_id"}}));
   }
 
   CommonOptions common_;
   std::vector<std::string> ids_;
+  std::unique_ptr<LineOutput> output_;
   bool any_bad_ = false;
 };
 

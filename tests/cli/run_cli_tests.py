@@ -2,10 +2,12 @@
 """The command line, held to its contract from outside. Standard library only.
 
 TESSERA_BIN: the program. The checkpoints are the small ones of tests/golden; TESSERA_TEST_MODEL names another for
-most tests (any audio codec that streams).
+most tests (any audio codec that streams), TESSERA_TEST_STEREO_MODEL one of two channels that encodes chunks with scales,
+TESSERA_TEST_MULTI_RATE_MODEL one with rows of unequal length.
 """
 
 import array
+import base64
 import io
 import json
 import math
@@ -31,6 +33,8 @@ GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
 MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_MODEL", GOLDEN / "mimi" / "bf16_hub"))
 OTHER_MODEL = str(GOLDEN / "mimo" / "causal_pool2")
 OTHER_RATE_MODEL = str(GOLDEN / "mimi" / "shortcut_sharded")
+STEREO_MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_STEREO_MODEL", GOLDEN / "encodec" / "stereo_chunked"))
+MULTI_RATE_MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_MULTI_RATE_MODEL", GOLDEN / "snac" / "plain_24k"))
 SHARED_KEYS = ["input", "status", "kind", "codec", "math", "sample_rate", "channels", "samples", "frame_rate", "frames",
                "levels"]
 
@@ -61,9 +65,9 @@ def wav_bytes(values, rate=24000, channels=1, repeat=1):
     return buffer.getvalue()
 
 
-def float_wav_bytes(values, rate=24000):
+def float_wav_bytes(values, rate=24000, channels=1):
     data = array.array("f", values).tobytes()
-    form = struct.pack("<HHIIHH", 3, 1, rate, rate * 4, 4, 32)
+    form = struct.pack("<HHIIHH", 3, channels, rate, rate * 4 * channels, 4 * channels, 32)
     body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
@@ -74,6 +78,18 @@ def read_wav(path_or_bytes):
         return file.getframerate(), file.getnchannels(), file.getnframes()
 
 
+def read_tensors(path):
+    """I32 and F32 tensors of a safetensors file: name -> (shape, flat values)."""
+    data = pathlib.Path(path).read_bytes()
+    start = 8 + struct.unpack("<Q", data[:8])[0]
+    tensors = {}
+    for name, entry in json.loads(data[8:start]).items():
+        if name != "__metadata__":
+            begin, end = (start + offset for offset in entry["data_offsets"])
+            tensors[name] = entry["shape"], array.array({"I32": "i", "F32": "f"}[entry["dtype"]], data[begin:end])
+    return tensors
+
+
 def lines_of(output):
     return [json.loads(line) for line in output.decode().splitlines()]
 
@@ -82,6 +98,7 @@ class CliTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="tessera-cli-"))
+        cls.tools = pathlib.Path(tempfile.mkdtemp(prefix="tessera-cli-"))
         (cls.shared / "a.wav").write_bytes(wav_bytes(tone(0.5)))
         (cls.shared / "b.wav").write_bytes(wav_bytes(tone(0.31, pitch=330)))
         (cls.shared / "c.wav").write_bytes(wav_bytes(tone(0.2, 44100, 2), 44100, 2))
@@ -89,6 +106,7 @@ class CliTest(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         shutil.rmtree(cls.shared)
+        shutil.rmtree(cls.tools)
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tessera-cli-"))
@@ -125,6 +143,17 @@ class CliTest(unittest.TestCase):
 
     def tokenize(self, *arguments, **options):
         return lines_of(self.run_it("tokenize", *arguments, **options))
+
+    def faults(self, **which):
+        """Variables that make the program meet faults; see faults.c."""
+        library = self.tools / "faults.so"
+        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        if not compiler:
+            self.skipTest("there is no C compiler")
+        if not library.exists():
+            source = pathlib.Path(__file__).resolve().parent / "faults.c"
+            subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+        return {"LD_PRELOAD": str(library), **{f"TESSERA_FAULT_{name.upper()}": str(v) for name, v in which.items()}}
 
     def names(self):
         """Every file under the test's folder, hidden ones too."""
@@ -184,11 +213,14 @@ class Program(CliTest):
                  (["tokenize", "-", "--pcm", "s16"], "--rate"), (["tokenize", "-", "--rate", "8000"], "--pcm"),
                  (["tokenize", self.a, "--format", "npy"], "-o"), (["tokenize", self.a, "-o", "."], "folder"),
                  (["tokenize", self.a, "--format", "npy", "-o", "x/", "--stream"], "--stream"),
+                 (["tokenize", self.a, self.b, "--format", "npy", "-o", "x.npy"], "give a folder"),
+                 (["tokenize", self.a, self.b, "--format", "safetensors", "-o", "x.safetensors"], "give a folder"),
                  (["tokenize", self.a, "--threads", "1.5"], "--threads"),
                  (["detokenize"], "CODES"), (["detokenize", "x.jsonl"], "-o"),
                  (["detokenize", "x.jsonl", "-o", "out.xyz"], ".wav"), (["detokenize", "-", "-o", "-", "--json"], "--json"),
                  (["detokenize", "-", "-o", "x.flac", "--sample-format", "f32"], "--sample-format"),
                  (["vocab", "minus"], "minus"), (["inspect", "--report", "r"], "--report"), (["bench"], "kernels"),
+                 (["inspect", "--report", "r", self.a, "-o", "x"], "-o does not go with it"),
                  (["bench", "disk"], "disk"), (["completion"], "bash"), (["completion", "tcsh"], "tcsh"),
                  (["manual", "speak"], "speak")]
         for arguments, word in cases:
@@ -224,9 +256,9 @@ class Program(CliTest):
         self.assertEqual(done.stdout.decode().split(), ["--format", "safetensors", "tokenize"])
 
     def test_missing_and_bad_checkpoints_are_failures(self):
-        (self.folder / "other").mkdir()
+        shutil.copytree(MODEL, self.folder / "other")
         (self.folder / "other/config.json").write_text('{"model_type": "whisper"}')
-        (self.folder / "broken").mkdir()
+        shutil.copytree(MODEL, self.folder / "broken")
         (self.folder / "broken/config.json").write_text('{"model_type": ')
         for path, word in (("nothing", "nothing"), ("other", "whisper"), ("broken", "config.json")):
             self.assertEqual(self.run_it("tokenize", self.a, "-m", path, code=1), b"")
@@ -395,13 +427,21 @@ class Tokenize(CliTest):
                          [round(0.1 * rate), round(0.2 * rate), round(0.05 * rate), math.ceil(rate / 24000), rate // 2])
         self.assertEqual(lines[4]["codes"], self.tokenize(self.a)[0]["codes"])
 
+    def test_rates_that_cannot_be_resampled(self):
+        odd = 44099
+        bad, good = self.tokenize("-", self.a, stdin=wav_bytes(tone(0.1, odd), odd), code=65)
+        self.assert_error(bad, "unsupported_rate")
+        self.assertIn(f"{odd} Hz", bad["error"])
+        self.assertEqual(good["status"], "ok")
+
     def test_allow_truncated(self):
         good = pathlib.Path(self.a).read_bytes()
         (self.folder / "cut.wav").write_bytes(good[:len(good) // 2])
         (line,) = self.tokenize("cut.wav", "--allow-truncated")
         self.assertEqual(list(line), SHARED_KEYS + ["warning", "codes"])
         self.assertIn("truncated", line["warning"])
-        self.assertIn("warning", self.err)
+        self.assertEqual(self.err, "tessera: warning: " + line["warning"] + "\n")
+        self.assertEqual(self.err.count("cut.wav"), 1)
 
     def test_streaming_wav_headers_are_no_truncation(self):
         data = bytearray(pathlib.Path(self.a).read_bytes())
@@ -448,6 +488,44 @@ class Tokenize(CliTest):
         self.run_it("tokenize", self.a, "-o", "codes.jsonl", "--overwrite")
         self.assertIn("codes", (self.folder / "codes.jsonl").read_text())
 
+    def assert_kept(self, process, rest):
+        """A file that appears while the program works is not replaced, and nothing else is left."""
+        deadline = time.time() + 60
+        while not [name for name in self.names() if ".tmp-" in name]:
+            self.assertLess(time.time(), deadline)
+            time.sleep(0.05)
+        (self.folder / "out.wav").write_text("precious")
+        _, err = process.communicate(rest, timeout=60)
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn(b"exists already", err)
+        self.assertEqual((self.folder / "out.wav").read_text(), "precious")
+
+    def test_a_file_that_appears_meanwhile_is_kept(self):
+        data = pathlib.Path(self.a).read_bytes()
+        codes = self.run_it("tokenize", "--stream", self.a).splitlines(keepends=True)
+        cases = [(["tokenize", "-"], b"", data), (["detokenize", "-"], b"".join(codes[:-1]), codes[-1])]
+        for arguments, first, rest in cases:
+            for fault in (None, "plain", "nolink"):
+                with self.subTest(arguments=arguments, fault=fault):
+                    variables = self.faults(rename=fault) if fault else {}
+                    process = self.start(*arguments, "-o", "out.wav", variables=variables, stdin=subprocess.PIPE,
+                                         stderr=subprocess.PIPE)
+                    process.stdin.write(first)
+                    process.stdin.flush()
+                    self.assert_kept(process, rest)
+                    self.assertEqual(self.names(), ["out.wav"])
+                    (self.folder / "out.wav").unlink()
+                    self.run_it(*arguments, "-o", "out.wav", stdin=first + rest, variables=variables)
+                    self.assertEqual(self.names(), ["out.wav"])
+                    (self.folder / "out.wav").unlink()
+
+    def test_a_link_to_nowhere_is_kept(self):
+        os.symlink("nowhere", self.folder / "x.jsonl")
+        self.run_it("tokenize", self.a, "-o", "x.jsonl", code=1)
+        self.assertIn("--overwrite", self.err)
+        self.run_it("tokenize", self.a, "-o", "x.jsonl", "--overwrite")
+        self.assertEqual(self.names(), ["x.jsonl"])
+
     def test_output_appears_even_when_some_input_was_bad(self):
         self.run_it("tokenize", "absent.wav", self.a, "-o", "codes.jsonl", code=65)
         self.assertEqual(len((self.folder / "codes.jsonl").read_text().splitlines()), 2)
@@ -473,6 +551,27 @@ class Tokenize(CliTest):
         header = eval(data[10:10 + length])  # noqa: S307: NumPy's header is a Python literal
         self.assertEqual(header, {"descr": "<i4", "fortran_order": False, "shape": (whole["levels"], whole["frames"])})
         self.assertEqual(list(array.array("i", data[10 + length:])), sum(whole["codes"], []))
+
+    def test_the_name_says_whether_arrays_go_to_a_file_or_a_folder(self):
+        self.run_it("tokenize", "--format", "npy", self.a, "-o", "codes")
+        self.run_it("tokenize", "--format", "npy", self.a, "-o", "codes.npy")
+        self.run_it("tokenize", "--format", "safetensors", self.a, "-o", "v1.2")
+        (self.folder / "old.npy").mkdir()
+        self.run_it("tokenize", "--format", "npy", self.a, self.b, "-o", "old.npy")
+        self.run_it("tokenize", "--format", "npy", self.b, "-o", "new.npy/")
+        self.assertEqual(self.names(), ["codes.npy", "codes/a.npy", "new.npy/b.npy", "old.npy/a.npy", "old.npy/b.npy",
+                                        "v1.2/a.safetensors"])
+        self.assertIn("name ends", self.run_it("tokenize", "--help").decode())
+
+    def test_threads_that_do_not_start(self):
+        inputs = [self.a, self.b] * 4
+        expected = self.run_it("tokenize", *inputs)
+        for most in (1, 2, 3):  # one is the codec's own
+            faults = self.faults(threads=most)
+            out = self.run_it("tokenize", *inputs, "--threads", "2", "--batch", "2", variables=faults)
+            self.assertEqual(out, expected)
+        self.run_it("tokenize", *inputs, "--threads", "2", variables=self.faults(threads=0), code=1)
+        self.assertEqual(len(self.err.splitlines()), 1)
 
     def test_safetensors(self):
         (whole,) = self.tokenize(self.a)
@@ -702,6 +801,14 @@ class Detokenize(CliTest):
             self.run_it("detokenize", "broken", "-o", "x.wav", code=65)
             self.assertEqual(self.new_names(), [])
 
+    def test_a_file_that_stops_being_readable(self):
+        codes = self.codes.read_bytes()
+        self.codes.write_bytes(codes * ((1 << 18) // len(codes)))
+        out = self.run_it("detokenize", "codes.jsonl", "-o", "out/", "--json", code=65,
+                          variables=self.faults(read="codes.jsonl"))
+        *_, last = lines_of(out)
+        self.assert_error(last, "unreadable")
+
     def test_unreadable_and_full(self):
         self.run_it("detokenize", "absent.jsonl", "codes.jsonl", "-o", "out/", code=65)
         self.assertEqual(self.new_names(), ["out/a.wav", "out/b.wav"])
@@ -735,6 +842,18 @@ class Interruption(CliTest):
             time.sleep(0.7)
             self.assert_stops(process)
             self.assertEqual(self.names(), ["long.wav"])
+
+    def test_while_outputs_are_planned(self):
+        line = b'{"input":"x","frame":0,"codes":[[1]]}\n'
+        with open(self.folder / "long.jsonl", "wb") as file:
+            for _ in range(100):
+                file.write(line * 40000)
+        process = self.start("detokenize", "long.jsonl", "-o", "out/", stderr=subprocess.PIPE)
+        time.sleep(0.5)
+        started = time.time()
+        self.assert_stops(process)
+        self.assertLess(time.time() - started, 3)
+        self.assertEqual(self.names(), ["long.jsonl"])
 
     def test_while_waiting_for_input(self):
         for arguments in (["tokenize", "-"], ["tokenize", "--stream", "--pcm", "s16", "--rate", "16000", "-"],
@@ -849,6 +968,342 @@ class Describe(CliTest):
             self.assertIn(key, results[0])
         names = {result["bench"] for result in results}
         self.assertTrue({"load", f"encode {self.a}", f"decode {self.a}", "stream"} <= names)
+
+
+    def test_output_files(self):
+        for arguments in (["vocab"], ["vocab", "--json"], ["vocab", "0", "1"], ["inspect"], ["inspect", self.a, "--json"]):
+            expected = self.run_it(*arguments)
+            self.assertEqual(self.run_it(*arguments, "-o", "-"), expected)
+            self.assertEqual(self.run_it(*arguments, "-o", "out"), b"")
+            self.assertEqual((self.folder / "out").read_bytes(), expected)
+            self.run_it(*arguments, "-o", "out", code=1)
+            self.assertIn("--overwrite", self.err)
+            self.run_it(*arguments, "-o", "out", "--overwrite")
+            (self.folder / "out").unlink()
+        self.assertEqual(self.run_it("inspect", "--json", "absent.wav", self.a, "-o", "out", code=65), b"")
+        self.assertEqual(len(lines_of((self.folder / "out").read_bytes())), 2)
+        self.assertEqual(self.names(), ["out"])
+        self.assertEqual(self.run_it("bench", "codec", self.b, "--threads", "1", "--json", "-o", "bench"), b"")
+        self.assertEqual(lines_of((self.folder / "bench").read_bytes())[0]["bench"], "machine")
+        self.run_it("bench", "codec", "-o", "bench", code=1)
+        self.run_it("vocab", "-o", "no/such/folder", code=1)
+
+
+class OtherShapes(CliTest):
+    """Codecs that are not one row of frames after the other."""
+
+    model = None
+
+    def environment(self, **extra):
+        return super().environment(**{"TESSERA_MODEL": self.model, **extra})
+
+    def run_json(self, *arguments, **options):
+        return lines_of(self.run_it(*arguments, "--json", **options))
+
+    def samples_of(self, name):
+        """Of a 32-bit float WAV."""
+        data = (self.folder / name).read_bytes()
+        return array.array("f", data[data.index(b"data") + 8:])
+
+    def check_ways_back(self, path, channels):
+        """Every form of the codes gives the same sound, trimmed to what was encoded."""
+        line = self.run_it("tokenize", path)
+        (self.folder / "whole.jsonl").write_bytes(line)
+        (self.folder / "parts.jsonl").write_bytes(self.run_it("tokenize", "--stream", path))
+        self.run_it("tokenize", path, "--format", "safetensors", "-o", "array.safetensors")
+        sounds = []
+        for name in ("whole.jsonl", "parts.jsonl", "array.safetensors"):
+            for extra in ([], ["--stream"]):
+                self.run_it("detokenize", name, "-o", "x.wav", "--overwrite", *extra)
+                sounds.append((self.folder / "x.wav").read_bytes())
+        self.assertEqual(len(set(sounds)), 1)
+        rate, count, frames = read_wav(sounds[0])
+        (line,) = lines_of(line)
+        self.assertEqual((rate, count, frames), (line["sample_rate"], channels, line["samples"]))
+        self.run_it("detokenize", "whole.jsonl", "-o", "x.flac")
+        self.assertEqual(self.run_json("inspect", "x.flac")[0]["channels"], channels)
+        for name in ("whole.jsonl", "array.safetensors"):
+            (info,) = self.run_json("inspect", name)
+            self.assertEqual((info["channels"], info["frames"]), (channels, line["frames"]))
+
+    def check_stream(self, path, extra_keys):
+        (whole,) = self.tokenize(path)
+        *parts, last = self.tokenize(path, "--stream")
+        self.assertGreater(len(parts), 1)
+        self.assertTrue(all(list(part) == ["input", "frame", *extra_keys, "codes"] for part in parts))
+        for key in (*extra_keys,):
+            self.assertEqual(sum((part[key] for part in parts), []), whole[key])
+        rows = [sum((part["codes"][level] for part in parts), []) for level in range(whole["levels"])]
+        self.assertEqual(rows, whole["codes"])
+        frame = 0
+        for part in parts:
+            self.assertEqual(part["frame"], frame)
+            frame += len(part["codes"][0])
+        self.assertFalse({"codes", "chunks", "scales"} & set(last))
+        self.assertEqual(last, {key: whole[key] for key in last})
+
+    def check_bad_lines(self, line, broken):
+        good = json.dumps(dict(line, input="a.wav"))
+        for changes in broken:
+            with self.subTest(changes=str(changes)[:100]):
+                shutil.rmtree(self.folder / "out", ignore_errors=True)
+                bad = {key: value for key, value in dict(line, input="bad.wav", **changes).items() if value is not None}
+                (self.folder / "codes.jsonl").write_text(json.dumps(bad) + "\n" + good + "\n")
+                self.run_it("detokenize", "codes.jsonl", "-o", "out/", code=65)
+                self.assertEqual(os.listdir(self.folder / "out"), ["a.wav"])
+                self.assertEqual(len(self.err.splitlines()), 1)
+                self.assertIn("line 1", self.err)
+
+    def check_report(self, path, channels):
+        self.run_it("inspect", "--report", "r", path)
+        page = (self.folder / "r/index.html").read_text()
+        sound = base64.b64decode(re.search(r"data:audio/wav;base64,([^\"]*)", page).group(1))
+        (line,) = self.tokenize(path)
+        self.assertEqual(read_wav(sound), (line["sample_rate"], channels, line["samples"]))
+        (self.folder / "r/index.html").unlink()
+        self.run_it("inspect", "--report", "r", path, code=1)  # the pictures are there
+
+    def golden_inputs(self):
+        """Number, codes by row, the line the program makes of the same wave, and the reference's tensors."""
+        if not os.path.exists(f"{self.model}/expected.safetensors"):
+            self.skipTest("the checkpoint has no golden file")
+        tensors = read_tensors(f"{self.model}/expected.safetensors")
+        (info,) = self.run_json("inspect")
+        for i in range(sum(name.startswith("wave.") for name in tensors)):
+            wave = float_wav_bytes(tensors[f"wave.{i}"][1], info["sample_rate"], info["channels"])
+            (self.folder / f"{i}.wav").write_bytes(wave)
+            (line,) = self.tokenize(f"{i}.wav")
+            (self.folder / f"{i}.jsonl").write_text(json.dumps(line))
+            self.run_it("detokenize", f"{i}.jsonl", "-o", f"{i}.copy.wav", "--sample-format", "f32")
+            self.check_wave(self.samples_of(f"{i}.copy.wav"), tensors[f"decoded.{i}"][1])
+            yield i, line, tensors
+
+    def check_wave(self, found, expected):
+        """The program trims what the reference leaves behind the end."""
+        self.assertLessEqual(len(found), len(expected))
+        noise = sum((x - y) ** 2 for x, y in zip(expected, found))
+        self.assertLessEqual(noise, 1e-10 * sum(x * x for x in expected[:len(found)]))
+
+    def check_bench(self, path, seconds):
+        results = {result["bench"]: result for result in self.run_json("bench", "codec", path, "--threads", "1")}
+        self.assertAlmostEqual(results[f"encode {path}"]["clip_s"], seconds, places=3)
+        self.assertIn("stream", results)
+
+
+class Stereo(OtherShapes):
+    model = STEREO_MODEL
+
+    def setUp(self):
+        super().setUp()
+        left, right = tone(0.2, 48000, pitch=150), tone(0.2, 48000, pitch=410)
+        both = array.array("f", [value for pair in zip(left, right) for value in pair])
+        (self.folder / "in").mkdir()
+        for name, values, channels in (("left", left, 1), ("both", both, 2), ("swapped", both[1:] + both[:1], 2),
+                                       ("same", [v for v in left for _ in "lr"], 2)):
+            (self.folder / "in" / f"{name}.wav").write_bytes(wav_bytes(values, 48000, channels))
+
+    def test_line(self):
+        (line,) = self.tokenize("in/both.wav")
+        self.assertEqual(list(line), SHARED_KEYS + ["chunks", "scales", "codes"])
+        self.assertEqual((line["channels"], line["samples"]), (2, math.ceil(0.2 * line["sample_rate"])))
+        self.assertGreater(len(line["chunks"]), 2)
+        self.assertEqual(sum(line["chunks"]), line["frames"])
+        self.assertEqual(len(line["scales"]), len(line["chunks"]))
+        self.assertTrue(all(scale > 0 for scale in line["scales"]))
+        self.assertTrue(all(len(row) == line["frames"] for row in line["codes"]))
+
+    def test_channels(self):
+        left, both, swapped, same = self.tokenize(*(f"in/{name}.wav" for name in ("left", "both", "swapped", "same")))
+        keys = ("channels", "samples", "chunks", "scales", "codes")
+        self.assertEqual([left[key] for key in keys], [same[key] for key in keys])
+        self.assertNotEqual(both["codes"], same["codes"])
+        self.assertNotEqual(both["codes"], swapped["codes"])
+        (raw,) = self.tokenize("--pcm", "s16", "--rate", "48000", "-", stdin=s16(tone(0.2, 48000, pitch=150)).tobytes())
+        self.assertEqual(raw["codes"], left["codes"])
+
+    def test_the_reference_gives_the_same(self):
+        for i, line, tensors in self.golden_inputs():
+            (levels, frames), codes = tensors[f"codes.{i}"]
+            self.assertEqual((line["levels"], line["frames"]), (levels, frames))
+            self.assertEqual(sum(line["codes"], []), list(codes))
+            self.assertEqual(line["chunks"], list(tensors[f"chunks.{i}"][1]))
+            for scale, expected in zip(line["scales"], tensors[f"scales.{i}"][1]):
+                self.assertAlmostEqual(scale, expected, delta=1e-6 * expected)
+
+    def test_more_channels_are_refused(self):
+        (self.folder / "three.wav").write_bytes(wav_bytes(tone(0.1, 48000, 3), 48000, 3))
+        bad, good = self.tokenize("three.wav", "in/both.wav", code=65)
+        self.assert_error(bad, "unsupported_channels")
+        self.assertEqual(good["status"], "ok")
+
+    def test_stream(self):
+        self.check_stream("in/both.wav", ["chunks", "scales"])
+
+    def test_ways_back(self):
+        self.check_ways_back("in/both.wav", 2)
+
+    def test_arrays(self):
+        (line,) = self.tokenize("in/both.wav")
+        self.run_it("tokenize", "in/both.wav", "--format", "safetensors", "-o", "x.safetensors")
+        data = (self.folder / "x.safetensors").read_bytes()
+        length = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + length])
+        chunks = len(line["chunks"])
+        for name, dtype, code, key in (("chunks", "I32", "i", "chunks"), ("scales", "F32", "f", "scales")):
+            self.assertEqual((header[name]["dtype"], header[name]["shape"]), (dtype, [chunks]))
+            begin, end = (8 + length + offset for offset in header[name]["data_offsets"])
+            self.assertEqual(list(array.array(code, data[begin:end])), line[key])
+        self.assertNotIn("chunks", header["__metadata__"])
+        self.run_it("tokenize", "in/both.wav", "--format", "npy", "-o", "x.npy", code=2)
+        self.assertIn("safetensors", self.err)
+        self.assertNotIn("x.npy", self.names())
+        (self.folder / "cut.safetensors").write_bytes(data.replace(b'"scales"', b'"scalex"'))
+        self.run_it("detokenize", "cut.safetensors", "-o", "x.wav", code=65)
+        self.assertIn("scales", self.err)
+
+    def test_bad_lines(self):
+        (line,) = self.tokenize("in/both.wav")
+        chunks, scales = line["chunks"], line["scales"]
+        self.check_bad_lines(line, [
+            {"chunks": chunks[:-1], "scales": scales[:-1]}, {"chunks": chunks[:-1] + [chunks[-1] + 1]},
+            {"chunks": [line["frames"]]}, {"chunks": [0] + chunks, "scales": [1] + scales}, {"chunks": None},
+            {"chunks": [2 ** 62] * len(chunks)}, {"chunks": "all"}, {"chunks": [1.5]}, {"chunks": [-1]},
+            {"scales": None}, {"scales": scales[:-1]}, {"scales": [0] + scales[1:]}, {"scales": [-1] + scales[1:]},
+            {"scales": [1e300] + scales[1:]}, {"scales": [1e-300] + scales[1:]}, {"scales": ["1"] + scales[1:]},
+            {"scales": None, "chunks": None}, {"channels": 1}, {"chunks": chunks[::-1], "scales": scales[::-1]},
+        ])
+
+    def test_mono_codecs_know_no_scales(self):
+        (line,) = self.tokenize("in/left.wav", "-m", MODEL)
+        bad = json.dumps(dict(line, chunks=[line["frames"]], scales=[1.0])).encode()
+        self.run_it("detokenize", "-m", MODEL, "-", "-o", "x.wav", stdin=bad, code=65)
+        self.assertIn("scales", self.err)
+
+    def test_levels(self):
+        (whole,) = self.tokenize("in/both.wav")
+        (one,) = self.tokenize("in/both.wav", "--levels", "1")
+        self.assertEqual((one["codes"], one["scales"]), (whole["codes"][:1], whole["scales"]))
+
+    def test_quality_is_the_mean_of_the_channels(self):
+        values = tone(0.2, self.rate(), 2)
+        (self.folder / "x.wav").write_bytes(wav_bytes(values, self.rate(), 2))
+        (line,) = self.tokenize("x.wav", "--quality")
+        *_, last = self.tokenize("x.wav", "--quality", "--stream")
+        self.assertEqual(last["quality"], line["quality"])
+        (self.folder / "x.jsonl").write_bytes(self.run_it("tokenize", "x.wav"))
+        self.run_it("detokenize", "x.jsonl", "-o", "copy.wav", "--sample-format", "f32")
+        copy = self.samples_of("copy.wav")
+        original = [v / 32768 for v in s16(values)]
+        figures = []
+        for channel in (0, 1):
+            x, y = original[channel::2], copy[channel::2]
+            self.assertEqual(len(x), len(y))
+            figures.append(10 * math.log10(sum(v * v for v in x) / sum((v - w) ** 2 for v, w in zip(x, y))))
+        self.assertAlmostEqual(line["quality"]["snr_db"], sum(figures) / 2, places=3)
+
+    def test_quality_of_one_silent_channel(self):
+        values = tone(0.2, self.rate(), 2)
+        values[1::2] = array.array("f", [0.0] * (len(values) // 2))
+        (self.folder / "x.wav").write_bytes(wav_bytes(values, self.rate(), 2))
+        self.assertIsNotNone(self.tokenize("x.wav", "--quality")[0]["quality"]["snr_db"])
+
+    def rate(self):
+        return self.run_json("inspect")[0]["sample_rate"]
+
+    def test_inspect(self):
+        (info,) = self.run_json("inspect")
+        self.assertEqual((info["channels"], info["segmented"], info["scaled"]), (2, True, True))
+        self.assertNotIn("level_rates", info)
+        self.assertGreater(len(info["bandwidths"]), 1)
+        for row in info["bandwidths"]:
+            self.assertEqual(list(row), ["kbps", "levels"])
+            self.assertTrue(1 <= row["levels"] <= info["levels"])
+        text = self.run_it("inspect").decode()
+        self.assertIn("bandwidths", text)
+        self.assertIn("channels: 2", text)
+
+    def test_report_and_bench(self):
+        self.check_report("in/both.wav", 2)
+        self.check_bench("in/both.wav", 0.2)
+
+
+class MultiRate(OtherShapes):
+    model = MULTI_RATE_MODEL
+
+    def multiples(self):
+        return self.run_json("inspect")[0]["level_multiples"]
+
+    def test_line(self):
+        (line,) = self.tokenize(self.c)
+        self.assertEqual(list(line), SHARED_KEYS + ["level_rates", "codes"])
+        multiples = self.multiples()
+        self.assertGreater(max(multiples), 1)
+        self.assertEqual(line["level_rates"], [line["frame_rate"] * multiple for multiple in multiples])
+        self.assertEqual([len(row) for row in line["codes"]], [line["frames"] * multiple for multiple in multiples])
+        (one,) = self.tokenize(self.c, "--levels", "2")
+        self.assertEqual((one["level_rates"], one["codes"]), (line["level_rates"][:2], line["codes"][:2]))
+
+    def test_stream(self):
+        self.check_stream(self.a, [])
+
+    def test_ways_back(self):
+        self.check_ways_back(self.a, 1)
+
+    def test_levels(self):
+        (self.folder / "x.jsonl").write_bytes(self.run_it("tokenize", self.a))
+        self.run_it("detokenize", "x.jsonl", "-o", "x.wav", "--levels", "1")
+        self.run_it("tokenize", self.a, "--levels", "1", "--format", "npy", "-o", "one.npy")
+        self.run_it("detokenize", "one.npy", "-o", "y.wav")
+        self.assertEqual((self.folder / "y.wav").read_bytes()[44:][:1000], (self.folder / "x.wav").read_bytes()[44:][:1000])
+
+    def test_arrays(self):
+        (line,) = self.tokenize(self.a)
+        self.run_it("tokenize", self.a, "--format", "safetensors", "-o", "x.safetensors")
+        data = (self.folder / "x.safetensors").read_bytes()
+        length = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + length])
+        for level, row in enumerate(line["codes"]):
+            entry = header[f"codes.{level}"]
+            self.assertEqual((entry["dtype"], entry["shape"]), ("I32", [len(row)]))
+            begin, end = (8 + length + offset for offset in entry["data_offsets"])
+            self.assertEqual(list(array.array("i", data[begin:end])), row)
+        self.assertEqual(json.loads(header["__metadata__"]["level_rates"]), line["level_rates"])
+        self.run_it("tokenize", self.a, "--format", "npy", "-o", "x.npy", code=2)
+        self.assertIn("safetensors", self.err)
+
+    def test_bare_codes(self):
+        (line,) = self.tokenize(self.a)
+        self.run_it("detokenize", "-", "-o", "bare.wav", stdin=json.dumps({"codes": line["codes"]}).encode())
+        _, _, samples = read_wav(self.folder / "bare.wav")
+        self.assertEqual(samples, round(line["frames"] * line["sample_rate"] / line["frame_rate"]))
+
+    def test_bad_lines(self):
+        (line,) = self.tokenize(self.a)
+        codes, rates = line["codes"], line["level_rates"]
+        last = codes[-1]
+        self.check_bad_lines(line, [
+            {"codes": codes[:-1] + [last[:-1]]}, {"codes": codes[:-1] + [last[:line["frames"]]]},
+            {"codes": codes[:-1] + [last + last], "level_rates": None}, {"codes": codes[:-1] + [[]]},
+            {"codes": [row[:line["frames"]] for row in codes], "level_rates": None},
+            {"level_rates": rates[:-1]}, {"level_rates": [rates[0]] * len(rates)}, {"level_rates": "fast"},
+            {"level_rates": [0] * len(rates)}, {"level_rates": [rate * 2 for rate in rates]},
+            {"chunks": [line["frames"]], "scales": [1.0]}, {"level_rates": rates + rates},
+        ])
+
+    def test_the_reference_gives_the_same(self):
+        for i, line, tensors in self.golden_inputs():
+            for level, row in enumerate(line["codes"]):
+                self.assertEqual(row, list(tensors[f"codes.{i}.row{level}"][1]))
+
+    def test_other_descriptions(self):
+        (info,) = self.run_json("inspect")
+        bits = sum(math.log2(size) * rate for size, rate in zip(info["codebook_sizes"], info["level_rates"]))
+        self.assertAlmostEqual(info["bit_rates"][-1]["kbps"], bits / 1000, places=2)
+        self.assertFalse(info["segmented"])
+        self.assertEqual(len(self.run_json("vocab")[0]["ranges"]), info["levels"])
+        self.assertIn("mel_distance", self.tokenize(self.a, "--quality")[0]["quality"])
+        self.check_report(self.a, 1)
+        self.check_bench(self.a, 0.5)
 
 
 class Speed(CliTest):
