@@ -1,7 +1,9 @@
 #include "cli/codes_record.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -200,6 +202,24 @@ void put_chunks(const Codes& codes, ordered_json& line) {
   if (!codes.scales.empty()) line["scales"] = codes.scales;
 }
 
+/// "[[1,2],[3,4]]". A tree of JSON values would take sixteen bytes a code.
+void append_rows(const Codes& codes, std::string& text) {
+  const char* before_row = "[";
+  for (const auto& row : codes.rows) {
+    text += before_row;
+    const char* before_id = "[";
+    for (const std::int32_t id : row) {
+      char digits[16];
+      text += before_id;
+      text.append(digits, std::to_chars(digits, digits + sizeof digits, id).ptr);
+      before_id = ",";
+    }
+    text += row.empty() ? "[]" : "]";
+    before_row = ",";
+  }
+  text += codes.rows.empty() ? "[]" : "]";
+}
+
 }  // namespace
 
 void bad_codes(const std::string& where, const std::string& what) {
@@ -238,10 +258,17 @@ ordered_json to_json(const CodesRecord& record, const ordered_json& quality) {
   if (!record.level_rates.empty()) line["level_rates"] = record.level_rates;
   if (!record.warning.empty()) line["warning"] = record.warning;
   if (!quality.is_null()) line["quality"] = quality;
-  if (!record.has_codes) return line;
-  put_chunks(record.codes, line);
-  line["codes"] = record.codes.rows;
+  if (record.has_codes) put_chunks(record.codes, line);
   return line;
+}
+
+std::string line_of(const CodesRecord& record, const ordered_json& quality) {
+  std::string line = line_of(to_json(record, quality));
+  if (!record.has_codes) return line;
+  line.resize(line.size() - std::strlen("}\n"));
+  line += ",\"codes\":";
+  append_rows(record.codes, line);
+  return line += "}\n";
 }
 
 ordered_json part_json(const std::string& input, std::int64_t first_frame, const Codes& codes) {

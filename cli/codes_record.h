@@ -33,11 +33,13 @@ struct CodesRecord {
 /// What every record made with `codec` says.
 [[nodiscard]] CodesRecord describe_codec(const AudioCodecInfo& codec, int levels);
 
-/// The keys in the documented order; `quality` (null: absent) goes before the codes, `chunks` and `scales` with them.
+/// The keys in the documented order but for the codes; `quality` (null: absent) goes before `chunks` and `scales`.
 [[nodiscard]] nlohmann::ordered_json to_json(const CodesRecord& record, const nlohmann::ordered_json& quality);
 [[nodiscard]] nlohmann::ordered_json part_json(const std::string& input, std::int64_t first_frame, const Codes& codes);
 [[nodiscard]] nlohmann::ordered_json error_json(const std::string& input, const std::string& error,
                                                 const std::string& reason);
+/// The whole record with its codes: one line with its end.
+[[nodiscard]] std::string line_of(const CodesRecord& record, const nlohmann::ordered_json& quality);
 /// Compact, one line with its end; bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string line_of(const nlohmann::ordered_json& json);
 

@@ -283,8 +283,8 @@ void Tokenize::write(std::size_t item, Outcome& outcome) {
     write_array(item, outcome);
   } else {
     const bool ok = record.status == "ok";
-    lines_->write(
-        line_of(ok ? to_json(record, outcome.quality) : error_json(record.input, record.error, record.reason)));
+    lines_->write(ok ? line_of(record, outcome.quality)
+                     : line_of(error_json(record.input, record.error, record.reason)));
   }
   report(record);
   const bool timed = record.sample_rate > 0;

@@ -267,7 +267,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=HERE / "config.json")
     parser.add_argument("--packed", type=Path, default=Path("packed"))
     parser.add_argument("--out", type=Path, default=Path("run"))
-    parser.add_argument("--budget-seconds", type=float, default=7100.0)
+    parser.add_argument("--budget-seconds", type=float, default=15000.0)
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--crop-seconds", type=float, default=0.96)
     parser.add_argument("--real-share", type=float, default=0.2)
