@@ -15,9 +15,10 @@ struct SnakeWeights {
 
 [[nodiscard]] SnakeWeights make_snake(Context& context, std::span<const float> alpha);
 
-/// out[t, c] = x[t, c] + reciprocal[c] * (s * s), s = sin(alpha[c] * x[t, c]), each step rounded; [time, channels]
-/// each, in place allowed. s is within 8e-8 of the sine of the rounded product up to 2^20, within 3e-7 up to 2^22;
-/// larger products, infinity too, are taken as 2^22. Throws ArgumentError when shapes differ.
+/// out[t, c] = x[t, c] + reciprocal[c] * sin^2(alpha[c] * x[t, c]), each step rounded, the square of the sine from one
+/// polynomial (square_sine of kernels/arithmetic.inc): it is within 1e-7 for products up to 2^20 and within 4e-6 up to
+/// 2^22; larger ones, infinity too, are taken as 2^22. [time, channels] each, in place allowed. Throws ArgumentError
+/// when shapes differ.
 void snake(Context& context, ConstMatrix x, const SnakeWeights& weights, Matrix out);
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "kernels/activation.h"
 #include "tests/kernels/harness.h"
@@ -54,6 +55,19 @@ TEST(Arithmetic, SineAndCosine) {
       EXPECT_NEAR(got.cos, std::cos(double{x}), 8e-8) << x;
     }
   }
+}
+
+TEST(Arithmetic, SquareOfTheSine) {
+  for (const auto& [top, bound] : {std::pair{4.0F, 1e-7}, {1000.0F, 1e-7}, {1048576.0F, 1e-7}, {4194304.0F, 4e-6}}) {
+    for (int i = -200000; i <= 200000; ++i) {
+      const float x = top * static_cast<float>(i) / 200000;
+      const float got = scalar::square_sine<L>(x);
+      EXPECT_NEAR(got, std::sin(double{x}) * std::sin(double{x}), bound) << x;
+      EXPECT_TRUE(got >= 0 && got <= 1) << x;
+    }
+  }
+  EXPECT_EQ(scalar::square_sine<L>(INFINITY), scalar::square_sine<L>(0x1p+22F));
+  EXPECT_TRUE(std::isnan(scalar::square_sine<L>(NAN)));
 }
 
 TEST(Arithmetic, SpecialValues) {

@@ -51,6 +51,7 @@ def main() -> None:
     top = (float(mp.pi) / 4 * 1.01) ** 2
     show("sin: (sin r - r) / r^3 in r^2", fit(lambda s: (mp.sin(mp.sqrt(s)) - mp.sqrt(s)) / mp.sqrt(s) ** 3, 1e-9, top, 3, lambda s: s))
     show("cos: (cos r - 1 + r^2/2) / r^4 in r^2", fit(lambda s: (mp.cos(mp.sqrt(s)) - 1 + s / 2) / s**2, 1e-9, top, 3, lambda s: s * s))
+    show("sin^2: (sin^2 r - r^2) / r^4 in r^2", fit(lambda s: (mp.sin(mp.sqrt(s)) ** 2 - s) / s**2, 1e-9, 0.83**2, 3, lambda s: s * s))
     show("erf, |x| < 1: erf(x)/x - 1 in x^2", fit(lambda s: mp.erf(mp.sqrt(s)) / mp.sqrt(s) - 1, 1e-9, 1.0, 8))
     show(
         "erf, 1 <= |x| <= 4: log(erfc(x))",
