@@ -74,6 +74,66 @@ TEST(Elementwise, EveryBackendFollowsTheRule) {
   }
 }
 
+void check_mean(std::int64_t rows, std::int64_t columns, std::int64_t factor, std::int64_t spare, Random& random) {
+  const auto x = random.floats((rows * factor + spare) * columns);
+  std::vector<float> expected;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const float* first = x.data() + i / columns * factor * columns + i % columns;
+    float sum = first[0];
+    for (std::int64_t t = 1; t < factor; ++t) sum += first[t * columns];
+    expected.push_back(sum / static_cast<float>(factor));
+  }
+  expect_bits("mean_frames" + to_string({rows, columns, factor}), expected, [&](Probe& p) {
+    const ConstMatrix in = p.input(x, rows * factor + spare, columns);
+    const Matrix out = p.output(rows, columns, columns + 3);
+    return Prepared{[=, &p] { mean_frames(p.context(), in, factor, out); }, out};
+  });
+}
+
+void check_repeat(std::int64_t rows, std::int64_t columns, std::int64_t factor, Random& random) {
+  const auto x = random.floats(rows * columns);
+  std::vector<float> expected;
+  for (std::int64_t t = 0; t < rows * factor; ++t) {
+    for (std::int64_t c = 0; c < columns; ++c) expected.push_back(x[t / factor * columns + c]);
+  }
+  expect_bits("repeat_frames" + to_string({rows, columns, factor}), expected, [&](Probe& p) {
+    const ConstMatrix in = p.input(x, rows, columns);
+    const Matrix out = p.output(rows * factor, columns, columns + 3);
+    return Prepared{[=, &p] { repeat_frames(p.context(), in, factor, out); }, out};
+  });
+}
+
+TEST(Frames, EveryBackendFollowsTheRule) {
+  Random random(63);
+  for (int i = 0; i < 40; ++i) {
+    const std::int64_t factor = random.integer(1, 9);
+    check_mean(random.extent(60), random.extent(300), factor, random.integer(0, factor - 1), random);
+    check_repeat(random.extent(60), random.extent(300), factor, random);
+  }
+}
+
+TEST(Frames, Speed) {
+  if (!benchmarking()) return;
+  Random random(64);
+  check_mean(750, 512, 8, 0, random);
+  check_repeat(750, 512, 8, random);
+}
+
+TEST(Frames, RefusesShapesThatDisagree) {
+  Context context;
+  const Tensor x = context.allocate({7, 6});
+  const Tensor third = context.allocate({2, 6});
+  const Tensor triple = context.allocate({21, 6});
+  EXPECT_NO_THROW(mean_frames(context, x, 3, third));
+  EXPECT_NO_THROW(repeat_frames(context, x, 3, triple));
+  EXPECT_THROW(mean_frames(context, x, 2, third), ArgumentError);
+  EXPECT_THROW(mean_frames(context, x, 0, third), ArgumentError);
+  EXPECT_THROW(mean_frames(context, x, 3, third.matrix().columns_from(0, 5)), ArgumentError);
+  EXPECT_THROW(repeat_frames(context, x, 2, triple), ArgumentError);
+  EXPECT_THROW(repeat_frames(context, x, 0, triple), ArgumentError);
+  EXPECT_THROW(repeat_frames(context, x, 3, triple.matrix().columns_from(0, 5)), ArgumentError);
+}
+
 TEST(Elementwise, Speed) {
   if (!benchmarking()) return;
   Random random(62);

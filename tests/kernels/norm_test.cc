@@ -115,6 +115,36 @@ TEST(Norm, GroupsFollowTheRuleOnEveryBackend) {
   }
 }
 
+void check_l2(const std::vector<float>& x, std::int64_t rows, std::int64_t columns, float epsilon, bool in_place) {
+  std::vector<float> expected;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const float* row = x.data() + i / columns * columns;
+    const float norm = std::sqrt(
+        sixteen_chains(columns, [&](float chain, std::int64_t k) { return std::fma(row[k], row[k], chain); }));
+    expected.push_back(x[i] / (norm < epsilon ? epsilon : norm));
+  }
+  expect_bits("l2_normalize " + to_string({rows, columns}), expected, [&](Probe& p) {
+    const Matrix out = in_place ? p.in_place(x, rows, columns) : p.output(rows, columns, columns + 3);
+    const ConstMatrix in = in_place ? ConstMatrix(out) : p.input(x, rows, columns);
+    return Prepared{[=, &p] { l2_normalize(p.context(), in, epsilon, out); }, out};
+  });
+}
+
+TEST(L2Normalize, EveryBackendFollowsTheRule) {
+  Random random(25);
+  for (int i = 0; i < 40; ++i) {
+    const std::int64_t rows = random.extent(60);
+    const std::int64_t columns = random.extent(200);
+    check_l2(random.floats(rows * columns), rows, columns, i % 3 == 0 ? 5.0F : 1e-12F, random.coin());
+  }
+}
+
+TEST(L2Normalize, SpecialValues) {
+  const std::vector<float> rows = {0.0F, -0.0F, 0.0F, 1e-20F, 0.0F, 0.0F,     NAN,   1.0F,
+                                   2.0F, 3e38F, 1.0F, 0.0F,   1.0F, INFINITY, 1e-7F, -1e-7F};
+  check_l2(rows, 8, 2, 1e-12F, false);
+}
+
 TEST(Norm, SpecialValues) {
   Random random(23);
   const Job j{Kind::layer, 3, 20, 1, true, false};
@@ -140,6 +170,11 @@ TEST(Norm, Speed) {
   check({Kind::group, 65536, 128, 32, true, false}, random);
   check({Kind::group, 4096, 512, 32, true, false}, random);
   check({Kind::group, 24000, 64, 1, true, false}, random);
+  check({Kind::group, 2400, 32, 1, true, false}, random);
+  check({Kind::group, 150, 512, 1, true, false}, random);
+  check({Kind::group, 75, 768, 32, true, false}, random);
+  for (const std::int64_t width : {4, 8, 16, 32}) check({Kind::group, 256, 32 * width, 32, true, false}, random);
+  check_l2(random.floats(1500 * 8), 1500, 8, 1e-12F, false);
 }
 
 TEST(Norm, RefusesShapesThatDisagree) {
@@ -151,6 +186,7 @@ TEST(Norm, RefusesShapesThatDisagree) {
   EXPECT_THROW(group_norm(context, x, 3, x.data(), nullptr, kEpsilon, narrow), ArgumentError);
   EXPECT_THROW(group_norm(context, x, 4, x.data(), nullptr, kEpsilon, x), ArgumentError);
   EXPECT_THROW(group_norm(context, x, 0, x.data(), nullptr, kEpsilon, x), ArgumentError);
+  EXPECT_THROW(l2_normalize(context, x, kEpsilon, narrow), ArgumentError);
 }
 
 }  // namespace
