@@ -313,6 +313,67 @@ def add_search(book: Book) -> None:
     book.add("search", "search", parameters, **tensors)
 
 
+# ---------------------------------------------------------------------------------------------
+# what recurrent codecs and those of the DAC family add
+
+
+def add_snake(book: Book) -> None:
+    for tag, scale in (("", 2.0), (".large", 2000.0)):
+        alpha = torch.cat([torch.tensor([1.0, 1e-3, 0.0, -0.5, 30.0]), book.normal(8).abs() + 0.05])
+        hidden = book.normal(40, 13, scale=scale)
+        angle = (alpha * hidden).double()  # rounded to float32 as in the model
+        output = hidden.double() + (alpha.double() + 1e-9).reciprocal() * torch.sin(angle).square()
+        book.add(f"snake{tag}", "snake", {}, input=hidden, alpha=alpha, output=output)
+
+
+LSTMS = [
+    # inputs, hidden, batch, steps
+    (7, 5, 3, 11),
+    (24, 24, 1, 40),
+    (20, 33, 2, 17),
+]
+
+
+def add_lstms(book: Book) -> None:
+    for inputs, hidden, batch, steps in LSTMS:
+        layer = torch.nn.LSTM(inputs, hidden).double()
+        tensors = {}
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            parameter = getattr(layer, f"{name}_l0")
+            values = book.normal(*parameter.shape, scale=1.5 / math.sqrt(hidden))
+            parameter.data = values.double()
+            tensors[name] = values
+        wave = book.normal(steps, batch, inputs)
+        output, (_, cell) = layer(wave.double())
+        book.add(f"lstm.{inputs}.{hidden}", "lstm", {}, **tensors, input=wave, output=output, cell=cell[0])
+
+
+def add_frames(book: Book) -> None:
+    for factor, length in ((2, 8), (5, 23)):
+        hidden = book.normal(1, 6, length)
+        output = F.avg_pool1d(hidden.double(), factor, factor)
+        book.add(f"avg_pool1d.{factor}", "avg_pool1d", {"factor": factor}, input=hidden, output=output)
+        output = hidden.double().repeat_interleave(factor, dim=-1)
+        book.add(f"repeat_interleave.{factor}", "repeat_interleave", {"factor": factor}, input=hidden, output=output)
+
+
+def add_cosine_search(book: Book) -> None:
+    """The search of descript-audio-codec: squared distances between rows and entries of length one."""
+    points, table = book.normal(40, 8, scale=3.0), book.normal(30, 8, scale=0.5)
+    normal_points, normal_table = F.normalize(points.double()), F.normalize(table.double())
+    index, margin = nearest(normal_points, normal_table)
+    tensors = {"points": points, "table": table, "output": index.to(torch.int32), "margin": margin}
+    book.add("cosine_search", "cosine_search", {"distance": "cosine"}, **tensors, normal=normal_points)
+
+
+def add_long_group_norm(book: Book) -> None:
+    """More positions than one slice of the sum."""
+    hidden, weight, bias = book.normal(1, 12, 600) + 3.0, book.normal(12), book.normal(12)
+    output = F.group_norm(hidden.double(), 2, weight.double(), bias.double(), 1e-5)
+    tensors = {"input": hidden, "weight": weight, "bias": bias, "output": output}
+    book.add("group_norm.12.2.long", "group_norm", {"groups": 2, "eps": 1e-5}, **tensors)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "kernels")
@@ -333,6 +394,11 @@ def main() -> None:
         add_rotary,
         add_attention,
         add_search,
+        add_snake,
+        add_lstms,
+        add_frames,
+        add_cosine_search,
+        add_long_group_norm,
     ):
         add(book)
     folder.mkdir(parents=True, exist_ok=True)

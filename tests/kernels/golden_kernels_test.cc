@@ -8,8 +8,11 @@
 
 #include "kernels/activation.h"
 #include "kernels/conv.h"
+#include "kernels/elementwise.h"
+#include "kernels/norm.h"
 #include "kernels/resample.h"
 #include "kernels/search.h"
+#include "kernels/snake.h"
 #include "kernels/spectrum.h"
 #include "tests/kernels/fixtures.h"
 #include "tests/kernels/harness.h"
@@ -96,6 +99,29 @@ TEST(Golden, Activations) {
       activate(c, activation_from_name(name, "test"), x, x);
       return relative_to(expected, on_host(c, x));
     });
+  }
+}
+
+TEST(Golden, Snake) {
+  for (const GoldenCase& g : golden_cases("snake")) {
+    expect_near(g.name, g.floats("output"), 3e-7, [&](Context& c) {
+      const Tensor x = on_device(c, g.floats("input"), g.shape("input"));
+      snake(c, x, make_snake(c, g.floats("alpha")), x);
+      return on_host(c, x);
+    });
+  }
+}
+
+TEST(Golden, MeanAndRepeatedFrames) {
+  for (const std::string operation : {"avg_pool1d", "repeat_interleave"}) {
+    for (const GoldenCase& g : golden_cases(operation)) {
+      expect_near(g.name, g.clip("output", 0), 3e-7, [&](Context& c) {
+        const Tensor x = on_device(c, g.clip("input", 0), {g.shape("input")[2], g.shape("input")[1]});
+        const Tensor out = c.allocate({g.shape("output")[2], g.shape("output")[1]});
+        (operation == "avg_pool1d" ? mean_frames : repeat_frames)(c, x, g.integer("factor"), out);
+        return on_host(c, out);
+      });
+    }
   }
 }
 
@@ -206,19 +232,47 @@ TEST(Golden, LogMel) {
   }
 }
 
+void expect_codes(const GoldenCase& g, const std::function<Codebook(Context&)>& codebook,
+                  const std::function<void(Context&, Matrix)>& prepare) {
+  for (const Backend& backend : backends()) {
+    Context context(backend.options);
+    const Tensor points = on_device(context, g.floats("points"), g.shape("points"));
+    prepare(context, points);
+    const Tensor codes = context.allocate({points.dim(0)}, DType::i32);
+    nearest_codes(context, points, codebook(context), codes.ints());
+    std::vector<std::int32_t> got(static_cast<std::size_t>(codes.size()));
+    context.download(codes.bytes(), got.data(), got.size() * sizeof(std::int32_t));
+    EXPECT_EQ(got, g.ints("output")) << g.name << " on " << backend.name;
+  }
+}
+
 TEST(Golden, Search) {
   for (const GoldenCase& g : golden_cases("search")) {
     const auto table = g.floats("table");
     const Shape& shape = g.shape("table");
-    for (const Backend& backend : backends()) {
-      Context context(backend.options);
-      const Tensor points = on_device(context, g.floats("points"), g.shape("points"));
-      const Tensor codes = context.allocate({points.dim(0)}, DType::i32);
-      nearest_codes(context, points, pack_codebook(context, {table.data(), shape[0], shape[1]}), codes.ints());
-      std::vector<std::int32_t> got(static_cast<std::size_t>(codes.size()));
-      context.download(codes.bytes(), got.data(), got.size() * sizeof(std::int32_t));
-      EXPECT_EQ(got, g.ints("output")) << backend.name;
-    }
+    expect_codes(
+        g,
+        [&](Context& c) {
+          return pack_codebook(c, {table.data(), shape[0], shape[1]});
+        },
+        [](Context&, Matrix) {});
+  }
+}
+
+TEST(Golden, CosineSearch) {
+  for (const GoldenCase& g : golden_cases("cosine_search")) {
+    const Shape& shape = g.shape("table");
+    const auto normalized = [&](Context& c, const std::string& role) {
+      const Tensor rows = on_device(c, g.floats(role), g.shape(role));
+      l2_normalize(c, rows, 1e-12F, rows);
+      return on_host(c, rows);
+    };
+    expect_near(g.name, g.floats("normal"), 3e-7, [&](Context& c) { return normalized(c, "points"); });
+    const auto codebook = [&](Context& c) {
+      const auto table = normalized(c, "table");
+      return pack_codebook(c, {table.data(), shape[0], shape[1]});
+    };
+    expect_codes(g, codebook, [](Context& c, Matrix points) { l2_normalize(c, points, 1e-12F, points); });
   }
 }
 

@@ -1,9 +1,10 @@
-// Norms, softmax, rotary embedding and attention against values that PyTorch computed in float64
+// Norms, softmax, rotary embedding, attention and LSTM against values that PyTorch computed in float64
 // (tests/golden/README.md).
 
 #include <gtest/gtest.h>
 
 #include "kernels/attention.h"
+#include "kernels/lstm.h"
 #include "kernels/norm.h"
 #include "kernels/rotary.h"
 #include "kernels/softmax.h"
@@ -123,6 +124,31 @@ TEST(Golden, Attention) {
       const Tensor out = c.allocate({query[1], query[0] * query[2]});
       attend(c, cache, shape, upload_heads(c, g, "query"), key[1] - query[1], 0, key[1], out);
       return on_host(c, out);
+    });
+  }
+}
+
+TEST(Golden, Lstm) {
+  for (const GoldenCase& g : golden_cases("lstm")) {
+    const Shape& in = g.shape("input");
+    const std::int64_t hidden = g.shape("weight_hh")[1];
+    const auto weight_ih = g.floats("weight_ih");
+    const auto weight_hh = g.floats("weight_hh");
+    auto expected = g.floats("output");
+    const auto cell = g.floats("cell");
+    expected.insert(expected.end(), cell.begin(), cell.end());
+    expect_near(g.name, expected, 1e-6, [&](Context& c) {
+      const PackedLstm packed =
+          pack_lstm(c, {weight_ih.data(), 4 * hidden, in[2]}, {weight_hh.data(), 4 * hidden, hidden},
+                    g.floats("bias_ih"), g.floats("bias_hh"));
+      LstmState state = start_lstm(c, packed, in[1]);
+      const Tensor x = on_device(c, g.floats("input"), in);
+      const Tensor out = c.allocate({in[0], in[1], hidden});
+      lstm(c, x, in[1], packed, state, out);
+      auto got = on_host(c, out);
+      const auto last = on_host(c, state.cell);
+      got.insert(got.end(), last.begin(), last.end());
+      return got;
     });
   }
 }
