@@ -18,21 +18,21 @@ template <class Body>
 static HWY_INLINE void with_activation(Activation f, const Body& body) {
   switch (f) {
     case Activation::none:
-      return body([](const Floats& x) HWY_ATTR { return x; });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return x; });
     case Activation::relu:
-      return body([](const Floats& x) HWY_ATTR { return relu<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return relu<Lanes>(x); });
     case Activation::elu:
-      return body([](const Floats& x) HWY_ATTR { return elu<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return elu<Lanes>(x); });
     case Activation::gelu:
-      return body([](const Floats& x) HWY_ATTR { return gelu<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return gelu<Lanes>(x); });
     case Activation::silu:
-      return body([](const Floats& x) HWY_ATTR { return silu<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return silu<Lanes>(x); });
     case Activation::tanh:
-      return body([](const Floats& x) HWY_ATTR { return tanh<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return tanh<Lanes>(x); });
     case Activation::sigmoid:
-      return body([](const Floats& x) HWY_ATTR { return sigmoid<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return sigmoid<Lanes>(x); });
     case Activation::exp:
-      return body([](const Floats& x) HWY_ATTR { return exp<Lanes>(x); });
+      return body([](const Floats& x) TESSERA_INLINE_LAMBDA { return exp<Lanes>(x); });
   }
 }
 

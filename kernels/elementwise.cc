@@ -22,10 +22,9 @@ static HWY_INLINE void combine_rows(const ElementwiseJob& job, std::int64_t begi
   for (std::int64_t r = begin; r < end; ++r) {
     const float* b = job.b.row(r);
     float* out = job.out.row(r);
-    each_sixteen(job.a.row(r), job.out.columns, [&](const Floats& x, std::int64_t i, std::int64_t n) HWY_ATTR {
-      if (n == 16) return store(function(x, load(b + i)), out + i);
-      store_first(function(x, load_first(b + i, n)), out + i, n);
-    });
+    each_sixteen(job.a.row(r), job.out.columns,
+                 [&](const Floats& x, std::int64_t i, std::int64_t n)
+                     TESSERA_INLINE_LAMBDA { store_first(function(x, load_first(b + i, n)), out + i, n); });
   }
 }
 
@@ -36,13 +35,15 @@ void elementwise_rows(const ElementwiseJob& job, std::int64_t begin, std::int64_
   };
   switch (job.operation) {
     case Elementwise::add:
-      return combine_rows(job, begin, end, [](const Floats& x, const Floats& y) HWY_ATTR { return Lanes::add(x, y); });
+      return combine_rows(job, begin, end,
+                          [](const Floats& x, const Floats& y) TESSERA_INLINE_LAMBDA { return Lanes::add(x, y); });
     case Elementwise::multiply:
-      return combine_rows(job, begin, end, [](const Floats& x, const Floats& y) HWY_ATTR { return Lanes::mul(x, y); });
+      return combine_rows(job, begin, end,
+                          [](const Floats& x, const Floats& y) TESSERA_INLINE_LAMBDA { return Lanes::mul(x, y); });
     case Elementwise::scale:
-      return map([&](const Floats& x) HWY_ATTR { return Lanes::mul(x, factor); });
+      return map([&](const Floats& x) TESSERA_INLINE_LAMBDA { return Lanes::mul(x, factor); });
     case Elementwise::copy:
-      return map([](const Floats& x) HWY_ATTR { return x; });
+      return map([](const Floats& x) TESSERA_INLINE_LAMBDA { return x; });
     case Elementwise::fill:
       for (std::int64_t r = begin; r < end; ++r) std::fill_n(job.out.row(r), job.out.columns, job.factor);
   }
@@ -53,7 +54,7 @@ void mean_frames_rows(const FramesJob& job, std::int64_t begin, std::int64_t end
   for (std::int64_t r = begin; r < end; ++r) {
     const ConstMatrix frames = job.x.slice(r * job.factor, job.factor);
     float* out = job.out.row(r);
-    each_sixteen(frames.data, job.out.columns, [&](Floats sum, std::int64_t i, std::int64_t n) HWY_ATTR {
+    each_sixteen(frames.data, job.out.columns, [&](Floats sum, std::int64_t i, std::int64_t n) TESSERA_INLINE_LAMBDA {
       for (std::int64_t t = 1; t < job.factor; ++t) sum = Lanes::add(sum, load_first(frames.row(t) + i, n));
       store_first(Lanes::div(sum, count), out + i, n);
     });

@@ -15,15 +15,16 @@ namespace tessera::HWY_NAMESPACE {
 
 void embedding_rows(ConstMatrix table, const std::int32_t* ids, Matrix out, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
-    map_row(table.row(ids[r]), out.columns, out.row(r), [](const Floats& x) HWY_ATTR { return x; });
+    map_row(table.row(ids[r]), out.columns, out.row(r), [](const Floats& x) TESSERA_INLINE_LAMBDA { return x; });
   }
 }
 
 void embedding_sum_rows(ConstMatrix table, const std::int32_t* ids, Matrix out, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
-    each_sixteen(table.row(ids[r]), out.columns, [&](const Floats& x, std::int64_t i, std::int64_t n) HWY_ATTR {
-      store_first(Lanes::add(load_first(out.row(r) + i, n), x), out.row(r) + i, n);
-    });
+    each_sixteen(table.row(ids[r]), out.columns,
+                 [&](const Floats& x, std::int64_t i, std::int64_t n) TESSERA_INLINE_LAMBDA {
+                   store_first(Lanes::add(load_first(out.row(r) + i, n), x), out.row(r) + i, n);
+                 });
   }
 }
 

@@ -33,6 +33,10 @@ struct Mask {
   hn::Mask<FloatTag> part[kParts];
 };
 
+// Of lambdas that work on sixteen floats: GCC leaves one that a loop and its tail both call out of line, and
+// then its floats pass through memory.
+#define TESSERA_INLINE_LAMBDA HWY_ATTR __attribute__((always_inline))
+
 #define TESSERA_EACH_PART for (int p = 0; p < kParts; ++p)
 
 /// Element-wise operations on sixteen floats, in the form arithmetic.inc asks for.
@@ -128,8 +132,9 @@ static HWY_INLINE void store(const Floats& x, float* at) {
   TESSERA_EACH_PART hn::StoreU(x.part[p], FloatTag(), at + p * kPart);
 }
 
-/// The first `count` (0…16) elements, zeros behind them; nothing beyond is touched.
+/// The first `count` (0…16) elements, zeros behind them; nothing beyond is touched. All sixteen need no mask.
 static HWY_INLINE Floats load_first(const float* at, std::int64_t count) {
+  if (count == 16) return load(at);
   Floats r;
   TESSERA_EACH_PART {
     const std::int64_t left = count - p * kPart;
@@ -140,6 +145,7 @@ static HWY_INLINE Floats load_first(const float* at, std::int64_t count) {
 }
 
 static HWY_INLINE void store_first(const Floats& x, float* at, std::int64_t count) {
+  if (count == 16) return store(x, at);
   TESSERA_EACH_PART {
     const std::int64_t left = count - p * kPart;
     if (left <= 0) return;

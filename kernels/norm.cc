@@ -31,13 +31,14 @@ static HWY_INLINE Floats keep_first(const Floats& x, std::int64_t count) {
 
 static HWY_INLINE float row_sum(const float* row, std::int64_t columns) {
   Floats chains = Lanes::set(0.0F);
-  each_sixteen(row, columns, [&](const Floats& x, auto, auto) HWY_ATTR { chains = Lanes::add(chains, x); });
+  each_sixteen(row, columns,
+               [&](const Floats& x, auto, auto) TESSERA_INLINE_LAMBDA { chains = Lanes::add(chains, x); });
   return fold(chains);
 }
 
 static HWY_INLINE float row_squares(const float* row, std::int64_t columns, float mean) {
   Floats chains = Lanes::set(0.0F);
-  each_sixteen(row, columns, [&](const Floats& x, auto, std::int64_t count) HWY_ATTR {
+  each_sixteen(row, columns, [&](const Floats& x, auto, std::int64_t count) TESSERA_INLINE_LAMBDA {
     Floats d = Lanes::sub(x, Lanes::set(mean));
     if (count != 16) d = keep_first(d, count);
     chains = Lanes::fma(d, d, chains);
@@ -54,7 +55,7 @@ static HWY_INLINE void write_sixteen(const Floats& scaled, const NormJob& job, s
   const Floats weight = load_first(job.weight + i, count);
   Floats y = Lanes::mul(scaled, weight);
   if (job.bias != nullptr) y = Lanes::fma(scaled, weight, load_first(job.bias + i, count));
-  count == 16 ? store(y, out + i) : store_first(y, out + i, count);
+  store_first(y, out + i, count);
 }
 
 void layer_norm_rows(const NormJob& job, std::int64_t begin, std::int64_t end) {
@@ -64,7 +65,7 @@ void layer_norm_rows(const NormJob& job, std::int64_t begin, std::int64_t end) {
     const float* row = job.input.row(r);
     const float mean = row_sum(row, columns) / count;
     const Floats scale = Lanes::set(inverse_root(row_squares(row, columns, mean), count, job.epsilon));
-    each_sixteen(row, columns, [&](const Floats& x, std::int64_t i, std::int64_t n) HWY_ATTR {
+    each_sixteen(row, columns, [&](const Floats& x, std::int64_t i, std::int64_t n) TESSERA_INLINE_LAMBDA {
       write_sixteen(Lanes::mul(Lanes::sub(x, Lanes::set(mean)), scale), job, i, n, job.out.row(r));
     });
   }
@@ -76,7 +77,7 @@ void rms_norm_rows(const NormJob& job, std::int64_t begin, std::int64_t end) {
     const float* row = job.input.row(r);
     const float squares = row_squares(row, columns, 0.0F);
     const Floats scale = Lanes::set(inverse_root(squares, static_cast<float>(columns), job.epsilon));
-    each_sixteen(row, columns, [&](const Floats& x, std::int64_t i, std::int64_t n) HWY_ATTR {
+    each_sixteen(row, columns, [&](const Floats& x, std::int64_t i, std::int64_t n) TESSERA_INLINE_LAMBDA {
       write_sixteen(Lanes::mul(x, scale), job, i, n, job.out.row(r));
     });
   }
@@ -88,55 +89,19 @@ void l2_normalize_rows(const NormJob& job, std::int64_t begin, std::int64_t end)
     const float* row = job.input.row(r);
     const float norm = std::sqrt(row_squares(row, columns, 0.0F));
     const Floats divisor = Lanes::set(norm < job.epsilon ? job.epsilon : norm);
-    map_row(row, columns, job.out.row(r), [&](const Floats& x) HWY_ATTR { return Lanes::div(x, divisor); });
-  }
-}
-
-// One position's sums of sixteen groups, a lane a group, so that folding needs no shuffles.
-template <bool kSquares>
-static HWY_INLINE Floats sums_of_groups(const float* row, const Ints& first, std::int64_t width, const Floats& mean) {
-  Floats chains[16];
-  for (Floats& chain : chains) chain = Lanes::set(0.0F);
-  for (std::int64_t i = 0; i < width; ++i) {
-    Floats x;
-    TESSERA_EACH_PART x.part[p] = hn::GatherIndex(FloatTag(), row + i, first.part[p]);
-    const Floats d = Lanes::sub(x, mean);
-    chains[i % 16] = kSquares ? Lanes::fma(d, d, chains[i % 16]) : Lanes::add(chains[i % 16], x);
-  }
-  for (int half = 8; half != 0; half /= 2) {
-    for (int j = 0; j < half; ++j) chains[j] = Lanes::add(chains[j], chains[j + half]);
-  }
-  return chains[0];
-}
-
-template <bool kSquares>
-static void narrow_slice(const GroupNormJob& job, std::int64_t begin, std::int64_t end, float* sums) {
-  for (std::int64_t g = 0; g < job.groups; g += 16) {
-    const std::int64_t count = std::min<std::int64_t>(job.groups - g, 16);
-    HWY_ALIGN std::int32_t first[16];
-    HWY_ALIGN float mean[16];
-    for (std::int64_t j = 0; j < 16; ++j) {
-      first[j] = static_cast<std::int32_t>((g + std::min(j, count - 1)) * job.width());
-      mean[j] = kSquares ? job.means()[first[j]] : 0.0F;
-    }
-    Ints index;
-    TESSERA_EACH_PART index.part[p] = hn::Load(IntTag(), first + p * kPart);
-    Floats sum = Lanes::set(0.0F);
-    for (std::int64_t r = begin; r < end; ++r) {
-      sum = Lanes::add(sum, sums_of_groups<kSquares>(job.norm.input.row(r), index, job.width(), load(mean)));
-    }
-    store_first(sum, sums + g, count);
+    map_row(row, columns, job.out.row(r),
+            [&](const Floats& x) TESSERA_INLINE_LAMBDA { return Lanes::div(x, divisor); });
   }
 }
 
 template <bool kSquares>
-static void wide_slice(const GroupNormJob& job, std::int64_t begin, std::int64_t end, float* sums) {
+static void sum_slice(const GroupNormJob& job, std::int64_t begin, std::int64_t end, float* sums) {
+  const std::int64_t width = job.width();
   std::fill_n(sums, job.groups, 0.0F);
   for (std::int64_t r = begin; r < end; ++r) {
-    for (std::int64_t g = 0; g < job.groups; ++g) {
-      const std::int64_t first = g * job.width();
-      const float* row = job.norm.input.row(r) + first;
-      sums[g] += kSquares ? row_squares(row, job.width(), job.means()[first]) : row_sum(row, job.width());
+    const float* row = job.norm.input.row(r);
+    for (std::int64_t g = 0; g < job.groups; ++g, row += width) {
+      sums[g] += kSquares ? row_squares(row, width, job.means()[g * width]) : row_sum(row, width);
     }
   }
 }
@@ -146,18 +111,16 @@ void group_slice(const GroupNormJob& job, bool squares, std::int64_t slice) {
   const std::int64_t begin = slice * kSlice;
   const std::int64_t end = std::min(begin + kSlice, job.norm.input.rows);
   float* sums = job.slice_sums() + slice * job.groups;
-  // Below this width folding a group costs more than gathering its channels.
-  const bool narrow = job.width() <= 32 && job.groups > 1;
-  if (narrow) return squares ? narrow_slice<true>(job, begin, end, sums) : narrow_slice<false>(job, begin, end, sums);
-  squares ? wide_slice<true>(job, begin, end, sums) : wide_slice<false>(job, begin, end, sums);
+  squares ? sum_slice<true>(job, begin, end, sums) : sum_slice<false>(job, begin, end, sums);
 }
 
 void group_norm_rows(const GroupNormJob& job, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
-    each_sixteen(job.norm.input.row(r), job.norm.input.columns, [&](const Floats& x, auto i, auto n) HWY_ATTR {
-      const Floats d = Lanes::sub(x, load_first(job.means() + i, n));
-      write_sixteen(Lanes::mul(d, load_first(job.scales() + i, n)), job.norm, i, n, job.norm.out.row(r));
-    });
+    each_sixteen(job.norm.input.row(r), job.norm.input.columns,
+                 [&](const Floats& x, auto i, auto n) TESSERA_INLINE_LAMBDA {
+                   const Floats d = Lanes::sub(x, load_first(job.means() + i, n));
+                   write_sixteen(Lanes::mul(d, load_first(job.scales() + i, n)), job.norm, i, n, job.norm.out.row(r));
+                 });
   }
 }
 

@@ -19,8 +19,7 @@ void snake_rows(ConstMatrix x, const float* alpha, const float* reciprocal, Matr
                 std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
     float* to = out.row(r);
-    each_sixteen(x.row(r), x.columns, [&](const Floats& v, std::int64_t i, std::int64_t n) HWY_ATTR {
-      if (n == 16) return store(snake<Lanes>(v, load(alpha + i), load(reciprocal + i)), to + i);
+    each_sixteen(x.row(r), x.columns, [&](const Floats& v, std::int64_t i, std::int64_t n) TESSERA_INLINE_LAMBDA {
       store_first(snake<Lanes>(v, load_first(alpha + i, n), load_first(reciprocal + i, n)), to + i, n);
     });
   }

@@ -31,7 +31,7 @@ void softmax_rows(ConstMatrix input, Matrix out, std::int64_t begin, std::int64_
   const std::int64_t whole = columns / 16 * 16;
   for (std::int64_t r = begin; r < end && columns != 0; ++r) {
     const Floats most = Lanes::set(largest(input.row(r), columns));
-    const auto power = [&](const Floats& x) HWY_ATTR { return exp<Lanes>(Lanes::sub(x, most)); };
+    const auto power = [&](const Floats& x) TESSERA_INLINE_LAMBDA { return exp<Lanes>(Lanes::sub(x, most)); };
     Floats chains = Lanes::set(0.0F);
     float* y = out.row(r);
     for (std::int64_t i = 0; i < whole; i += 16) {
@@ -42,7 +42,7 @@ void softmax_rows(ConstMatrix input, Matrix out, std::int64_t begin, std::int64_
     store_first(power(load_first(input.row(r) + whole, columns - whole)), y + whole, columns - whole);
     chains = Lanes::add(chains, load_first(y + whole, columns - whole));
     const Floats sum = Lanes::set(fold(chains));
-    map_row(y, columns, y, [&](const Floats& e) HWY_ATTR { return Lanes::div(e, sum); });
+    map_row(y, columns, y, [&](const Floats& e) TESSERA_INLINE_LAMBDA { return Lanes::div(e, sum); });
   }
 }
 

@@ -32,8 +32,9 @@ void magnitude_rows(ConstMatrix spectrum, Matrix out, std::int64_t begin, std::i
 void log_rows(ConstMatrix x, float floor, Matrix out, std::int64_t begin, std::int64_t end) {
   const Floats least = Lanes::set(floor);
   for (std::int64_t r = begin; r < end; ++r) {
-    map_row(x.row(r), x.columns, out.row(r),
-            [&](const Floats& v) HWY_ATTR { return log<Lanes>(Lanes::select(Lanes::less(v, least), least, v)); });
+    map_row(x.row(r), x.columns, out.row(r), [&](const Floats& v) TESSERA_INLINE_LAMBDA {
+      return log<Lanes>(Lanes::select(Lanes::less(v, least), least, v));
+    });
   }
 }
 
