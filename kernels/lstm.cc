@@ -8,6 +8,7 @@
 #include "kernels/dispatch.h"
 #include "kernels/elementwise.h"
 #include "kernels/error.h"
+#include "kernels/lstm_job.h"
 #include "kernels/product_plan.h"
 
 #undef HWY_TARGET_INCLUDE
