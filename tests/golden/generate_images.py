@@ -1,0 +1,343 @@
+"""Golden pictures: files of many formats and what Pillow makes of them, resizing, processors.
+
+`images/files/` holds the files; `images/NAME.txt` describes what `images/NAME.bin` holds, one entry a line:
+
+* `decoded`: FILE ROWS COLUMNS OFFSET, uint8 RGB: exif_transpose(), alpha composited on white, convert("RGB")
+* `resized`: FILTER ROWS COLUMNS (of the input) ROWS COLUMNS OFFSET, uint8 RGB: Image.resize() of the pattern below
+* `processed`: CONFIG ROWS COLUMNS (of the input) ROWS COLUMNS OFFSET, float32 [row, column, channel]: the processor of
+  transformers that `images/processors/CONFIG.json` names, on the pattern
+* `restored` (no .bin): CONFIG and the 768 samples that JanusImageProcessor.postprocess() gives back
+* `sizes` (no .bin): CONFIG ROWS COLUMNS ROWS COLUMNS, what the processor resizes to
+
+Everything comes from Pillow and transformers; only the rules of Emu3.5 and LlamaGen, which have no package, are
+written out here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+import PIL
+from PIL import Image, ImageOps
+from transformers.image_transforms import get_resize_output_image_size
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
+from transformers.models.emu3.image_processing_emu3 import Emu3ImageProcessor
+from transformers.models.emu3.image_processing_emu3 import smart_resize
+from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
+
+HERE = Path(__file__).resolve().parent / "images"
+FILES = HERE / "files"
+FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # by Pillow's number
+
+
+def pattern(rows: int, columns: int) -> np.ndarray:
+    """Smooth gradients, hard edges and noise; integers only, so that a test can make the same."""
+    y, x, c = np.meshgrid(np.arange(rows), np.arange(columns), np.arange(3), indexing="ij")
+    noise = (x * 7919 + y * 104729 + c * 1299709 + x * y * 31) % 251
+    smooth = (x * 5 * (c + 1) + y * 3) % 256
+    edges = 255 * ((x // 5 + y // 7 + c) % 2)
+    return np.where((x + y) % 3 == 0, noise, np.where(y % 2 == 0, smooth, edges)).astype(np.uint8)
+
+
+class Blob:
+    """A .bin and the .txt that says where what is; equal contents are stored once."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.data, self.lines, self.seen = name, bytearray(), [], {}
+
+    def add(self, *words: object, content: bytes) -> None:
+        if content not in self.seen:
+            self.seen[content] = len(self.data)
+            self.data += content
+        self.lines.append(" ".join(map(str, [*words, self.seen[content]])))
+
+    def store(self) -> None:
+        (HERE / f"{self.name}.bin").write_bytes(bytes(self.data))
+        (HERE / f"{self.name}.txt").write_text("\n".join(self.lines) + "\n")
+
+
+# ---------------------------------------------------------------------------------------------
+# files
+
+
+def as_reference(path: Path) -> np.ndarray:
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode.startswith("I;16"):  # convert() would clip at 255: the high byte instead, as Pillow does for colour
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
+
+
+def pictures() -> dict[str, Image.Image]:
+    rows, columns = 23, 37
+    colour = Image.fromarray(pattern(rows, columns))
+    smooth = Image.fromarray(np.add.outer(np.arange(rows) * 5, np.arange(columns) * 3).astype(np.uint8))
+    y, x = np.mgrid[0:rows, 0:columns]
+    alpha = Image.fromarray(((x * 11 + y * 5) % 256).astype(np.uint8))
+    return {
+        "rgb": colour,
+        "rgba": Image.merge("RGBA", (*colour.split(), alpha)),
+        "grey": smooth,
+        "grey_alpha": Image.merge("LA", (smooth, alpha)),
+        "palette": colour.convert("P", palette=Image.Palette.ADAPTIVE, colors=60),
+        "palette4": colour.convert("P", palette=Image.Palette.ADAPTIVE, colors=14),
+        "bilevel": smooth.convert("1"),
+        "grey16": Image.fromarray((x * 1777 + y * 311).astype(np.uint16)),
+        "cmyk": colour.convert("CMYK"),
+    }
+
+
+def save(image: Image.Image, name: str, **options: object) -> None:
+    image.save(FILES / name, **options)
+
+
+def save_jpegs(source: dict[str, Image.Image]) -> None:
+    for sampling in (0, 1, 2):
+        save(source["rgb"], f"rgb_{sampling}.jpg", quality=85, subsampling=sampling)
+    save(source["rgb"], "progressive.jpg", quality=70, progressive=True)
+    save(source["rgb"], "restarts.jpg", quality=85, restart_marker_blocks=2)
+    save(source["grey"], "grey.jpg", quality=85)
+    save(source["cmyk"], "cmyk.jpg", quality=85)
+
+
+def save_pngs(source: dict[str, Image.Image]) -> None:
+    for name in ("rgb", "rgba", "grey", "grey_alpha", "palette", "palette4", "bilevel", "grey16"):
+        save(source[name], f"{name}.png")
+    save(source["palette"], "palette_key.png", transparency=3)
+    save(source["palette"], "palette_alpha.png", transparency=bytes(range(0, 240, 4)))
+    save(source["rgb"], "rgb_key.png", transparency=tuple(source["rgb"].getpixel((4, 3))))
+    save(source["grey"], "grey_key.png", transparency=source["grey"].getpixel((7, 5)))
+    frames = [source["rgb"], source["rgb"].transpose(Image.Transpose.ROTATE_180)]
+    save(frames[0], "animated.png", save_all=True, append_images=frames[1:], duration=100)
+    (FILES / "rgb16.png").write_bytes(png16(source["rgb"]))
+    (FILES / "interlaced.png").write_bytes(interlaced(source["rgb"]))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    import zlib
+
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(header: bytes, lines: bytes) -> bytes:
+    import zlib
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def png16(image: Image.Image) -> bytes:
+    """16-bit colour, which Pillow reads but does not write."""
+    samples = np.asarray(image).astype(np.uint16) * 257
+    samples ^= 0x55  # low bytes that must not matter
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    return png(struct.pack(">IIBBBBB", image.width, image.height, 16, 2, 0, 0, 0), lines)
+
+
+def interlaced(image: Image.Image) -> bytes:
+    samples = np.asarray(image)
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    lines = b"".join(
+        b"\0" + row.tobytes() for top, left, down, right in passes for row in samples[top::down, left::right]
+    )
+    return png(struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 1), lines)
+
+
+def save_bmps(source: dict[str, Image.Image]) -> None:
+    for name in ("rgb", "grey", "palette", "bilevel"):
+        save(source[name], f"{name}.bmp")
+    samples = np.asarray(source["rgb"])
+    height, width = samples.shape[:2]
+    bottom_up = np.dstack([samples[..., ::-1], np.full((height, width), 77, np.uint8)])[::-1].tobytes()
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 32, 0, len(bottom_up), 0, 0, 0, 0)
+    (FILES / "rgb32.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 54 + len(bottom_up), 0, 0, 54) + header + bottom_up)
+    top_down = b"".join(row[:, ::-1].tobytes() + b"\0" * (-3 * width % 4) for row in samples)
+    header = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 24, 0, len(top_down), 0, 0, 0, 0)
+    (FILES / "top_down.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 54 + len(top_down), 0, 0, 54) + header + top_down)
+
+
+def save_tiffs(source: dict[str, Image.Image]) -> None:
+    for name in ("rgb", "grey", "palette", "bilevel", "grey16", "cmyk"):
+        save(source[name], f"{name}.tif")
+    for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        save(source["rgb"], f"rgb_{compression}.tif", compression=compression)
+
+
+def save_others(source: dict[str, Image.Image]) -> None:
+    for name in ("rgb", "rgba", "grey"):
+        save(source[name], f"{name}_lossless.webp", lossless=True)
+        save(source[name], f"{name}_lossy.webp", quality=80)
+    for name in ("palette", "grey", "bilevel"):
+        save(source[name], f"{name}.gif")
+    save(source["palette"], "palette_key.gif", transparency=3)
+    save(source["palette"], "animated.gif", save_all=True, append_images=[source["palette"].rotate(180)], duration=100)
+    save(source["palette"], "interlaced.gif", interlace=1)
+
+
+def save_oriented(source: dict[str, Image.Image]) -> None:
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        save(source["rgb"], f"oriented_{orientation}.jpg", quality=85, exif=exif)
+        for extension in ("png", "webp", "tif"):
+            if orientation in (3, 6):
+                save(source["rgb"], f"oriented_{orientation}.{extension}", exif=exif)
+
+
+def add_files() -> None:
+    FILES.mkdir(parents=True, exist_ok=True)
+    source = pictures()
+    for step in (save_jpegs, save_pngs, save_bmps, save_tiffs, save_others, save_oriented):
+        step(source)
+    blob = Blob("decoded")
+    for path in sorted(FILES.iterdir()):
+        decoded = as_reference(path)
+        blob.add(path.name, *decoded.shape[:2], content=decoded.tobytes())
+    blob.store()
+
+
+# ---------------------------------------------------------------------------------------------
+# resizing
+
+RESIZES = [
+    ((7, 5), (3, 4)),
+    ((13, 29), (31, 17)),
+    ((40, 64), (16, 16)),
+    ((33, 57), (1, 1)),
+    ((1, 1), (5, 3)),
+    ((2, 300), (9, 7)),
+    ((300, 2), (5, 40)),
+    ((24, 24), (24, 11)),
+    ((24, 24), (50, 24)),
+    ((97, 3), (2, 90)),
+]
+
+
+def add_resizes() -> None:
+    blob = Blob("resized")
+    for (rows, columns), (new_rows, new_columns) in RESIZES:
+        image = Image.fromarray(pattern(rows, columns))
+        for number, name in enumerate(FILTERS):
+            result = np.asarray(image.resize((new_columns, new_rows), resample=number))
+            blob.add(name, rows, columns, new_rows, new_columns, content=result.tobytes())
+    blob.store()
+
+
+# ---------------------------------------------------------------------------------------------
+# processors
+
+HALF = [0.5, 0.5, 0.5]
+CLIP = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
+
+
+def processors() -> dict[str, object]:
+    chameleon = {"size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24}}
+    smart = {"min_pixels": 16 * 16, "max_pixels": 32 * 32, "spatial_factor": 4}
+    return {
+        "chameleon": ChameleonImageProcessorPil(**chameleon),
+        "chameleon_small": ChameleonImageProcessorPil(
+            size={"shortest_edge": 9}, crop_size={"height": 14, "width": 11}, resample=3
+        ),
+        "janus": JanusImageProcessorPil(size={"height": 24, "width": 24}, min_size=5, image_mean=HALF, image_std=HALF),
+        "janus_clip": JanusImageProcessorPil(size={"height": 21, "width": 21}, min_size=7, **CLIP),
+        "emu3": Emu3ImageProcessor(image_mean=HALF, image_std=HALF, **smart),
+        "emu3_clip": Emu3ImageProcessor(min_pixels=30 * 30, max_pixels=50 * 50, spatial_factor=8),
+    }
+
+
+INPUTS = [(20, 31), (64, 40), (11, 13), (37, 37), (90, 21)]
+
+
+def pixel_values(processor: object, rows: int, columns: int) -> np.ndarray:
+    values = processor(Image.fromarray(pattern(rows, columns)), return_tensors="np")["pixel_values"]
+    return np.asarray(values, np.float32).reshape(3, *np.shape(values)[-2:]).transpose(1, 2, 0)
+
+
+def add_processors() -> None:
+    (HERE / "processors").mkdir(exist_ok=True)
+    blob, restored = Blob("processed"), []
+    for name, processor in processors().items():
+        (HERE / "processors" / f"{name}.json").write_text(json.dumps(processor.to_dict(), indent=1, default=str) + "\n")
+        for rows, columns in INPUTS:
+            values = np.ascontiguousarray(pixel_values(processor, rows, columns))
+            blob.add(name, rows, columns, *values.shape[:2], content=values.tobytes())
+        if name.startswith("janus"):
+            restored.append(" ".join(map(str, [name, *restored_samples(processor)])))
+    blob.store()
+    (HERE / "restored.txt").write_text("\n".join(restored) + "\n")
+
+
+def restored_samples(processor: JanusImageProcessorPil) -> list[int]:
+    """Of a ramp from -1.2 to 1.2: value i goes to every channel; channels in turn."""
+    ramp = (np.arange(768, dtype=np.float32) - 384) / 320
+    image = np.ascontiguousarray(ramp.reshape(16, 16, 3).transpose(2, 0, 1))
+    result = processor.postprocess([image], return_tensors="np", input_data_format="channels_first")["pixel_values"][0]
+    return np.asarray(result).transpose(1, 2, 0).reshape(-1).tolist()
+
+
+def emu35_size(rows: int, columns: int, area: int) -> tuple[int, int]:
+    high = int(math.sqrt(area * rows / columns))
+    wide = int(high * columns / rows)
+    return (high + 8) // 16 * 16, (wide + 8) // 16 * 16
+
+
+def llamagen_size(rows: int, columns: int, edge: int) -> tuple[int, int]:
+    while min(rows, columns) >= 2 * edge:
+        rows, columns = rows // 2, columns // 2
+    scale = edge / min(rows, columns)
+    return round(rows * scale), round(columns * scale)
+
+
+def janus_size(rows: int, columns: int, edge: int, least: int) -> tuple[int, int]:
+    image = JanusImageProcessorPil(min_size=least).resize(
+        np.zeros((3, rows, columns), np.uint8), size_dict(edge), min_size=least, resample=0
+    )
+    return image.shape[-2:]
+
+
+def size_dict(edge: int) -> object:
+    from transformers.image_utils import SizeDict
+
+    return SizeDict(height=edge, width=edge)
+
+
+def add_sizes() -> None:
+    generator = np.random.Generator(np.random.PCG64(5))
+    lines = []
+    for _ in range(120):
+        rows, columns = (int(v) for v in np.exp(generator.uniform(np.log(12), np.log(3000), 2)))
+        dummy = np.zeros((1, rows, columns), np.uint8)
+        sizes = {
+            "shortest_edge": get_resize_output_image_size(dummy, 512, False, input_data_format="channels_first"),
+            "longest_edge": janus_size(rows, columns, 384, 14),
+            "pixel_range": smart_resize(rows, columns, 8, 512 * 512, 1024 * 1024),
+            "qwen": smart_resize(rows, columns, 28, 56 * 56, 28 * 28 * 1280),
+            "target_area": emu35_size(rows, columns, 1024 * 1024),
+            "halving": llamagen_size(rows, columns, 256),
+        }
+        lines += [f"{name} {rows} {columns} {size[0]} {size[1]}" for name, size in sizes.items()]
+    (HERE / "sizes.txt").write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    add_files()
+    add_resizes()
+    add_processors()
+    add_sizes()
+    from importlib.metadata import version
+
+    libraries = {name: version(name) for name in ("pillow", "numpy", "transformers")}
+    libraries["libjpeg-turbo"] = PIL.features.version("libjpeg_turbo")
+    (HERE / "versions.json").write_text(json.dumps(libraries, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    import PIL.features
+
+    main()
