@@ -15,11 +15,22 @@ if(TESSERA_CLI)
   tessera_require_header(CLI11 CLI/CLI.hpp libcli11-dev)
 endif()
 if(TESSERA_MEDIA)
-  foreach(module sndfile libavformat libavcodec libavutil)
+  foreach(module sndfile libjpeg libpng libavformat libavcodec libavutil libswscale)
     pkg_check_modules(${module} IMPORTED_TARGET ${module})
     if(NOT ${module}_FOUND)
-      message(FATAL_ERROR "${module} not found. On Debian: apt-get install libsndfile1-dev libavformat-dev "
-                          "libavcodec-dev libavutil-dev, or configure with -DTESSERA_MEDIA=OFF")
+      message(FATAL_ERROR "${module} not found. On Debian: apt-get install libsndfile1-dev libjpeg-dev libpng-dev "
+                          "libavformat-dev libavcodec-dev libavutil-dev libswscale-dev, or configure with "
+                          "-DTESSERA_MEDIA=OFF")
     endif()
   endforeach()
+  # Only imgcodecs and core; the distribution's CMake package would ask for all of OpenCV.
+  find_path(TESSERA_OPENCV_INCLUDE opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4)
+  find_library(TESSERA_OPENCV_IMGCODECS opencv_imgcodecs)
+  find_library(TESSERA_OPENCV_CORE opencv_core)
+  if(TESSERA_OPENCV_INCLUDE AND TESSERA_OPENCV_IMGCODECS AND TESSERA_OPENCV_CORE)
+    set(TESSERA_OPENCV ON)
+  else()
+    message(WARNING "OpenCV not found: WebP, BMP and TIFF pictures will be refused. On Debian: apt-get install "
+                    "libopencv-imgcodecs-dev")
+  endif()
 endif()

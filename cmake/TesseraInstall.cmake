@@ -13,6 +13,6 @@ foreach(folder kernels codec)
     FILES_MATCHING PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE PATTERN cuda EXCLUDE)
 endforeach()
 if(TESSERA_MEDIA)
-  install(FILES media/audio.h media/channels.h media/image.h media/image_processor.h media/image_resize.h
+  install(FILES media/audio.h media/channels.h media/image.h media/image_processor.h media/image_resize.h media/video.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera/media)
 endif()

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstring>
 
 #include "media/claim.h"
 #include "media/decoder.h"
+#include "media/extension.h"
 #include "media/fault.h"
 #include "media/ogg.h"
 #include "media/writer.h"
@@ -90,15 +90,6 @@ std::unique_ptr<Decoder> open_decoder(std::unique_ptr<Source> source, const Read
   auto decoder = choose(std::move(source), magic, found, options);
   if (!found.missing.empty()) decoder->warn(found.missing);
   return decoder;
-}
-
-std::string extension_of(const std::string& path) {
-  const std::size_t dot = path.rfind('.');
-  if (dot == std::string::npos || path.find('/', dot) != std::string::npos) return {};
-  std::string extension = path.substr(dot);
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return extension;
 }
 
 void check(const WriteOptions& options) {

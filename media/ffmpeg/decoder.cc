@@ -19,7 +19,7 @@ constexpr double kSlack = 0.005;  // seconds a header may be wrong without a sou
 class FfmpegDecoder final : public Decoder {
  public:
   FfmpegDecoder(std::unique_ptr<Source> source, const ReadOptions& options)
-      : Decoder(std::move(source), options.allow_truncated), demuxer_(*source_, options.stream) {
+      : Decoder(std::move(source), options.allow_truncated), demuxer_(*source_, AVMEDIA_TYPE_AUDIO, options.stream) {
     open_codec();
     describe();
   }
@@ -55,7 +55,7 @@ class FfmpegDecoder final : public Decoder {
     info_.container = demuxer_.input().iformat->name;
     info_.codec = avcodec_get_name(parameters.codec_id);
     info_.stream = demuxer_.ordinal();
-    info_.streams = demuxer_.audio_streams();
+    info_.streams = demuxer_.streams();
     const bool any = next_frame();
     info_.sample_rate = any ? frame_->sample_rate : parameters.sample_rate;
     info_.channels = any ? frame_->ch_layout.nb_channels : parameters.ch_layout.nb_channels;

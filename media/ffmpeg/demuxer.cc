@@ -15,7 +15,7 @@ int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictiona
 
 }  // namespace
 
-Demuxer::Demuxer(Source& source, int wanted_stream) : source_(source) {
+Demuxer::Demuxer(Source& source, AVMediaType kind, int wanted_stream) : source_(source), kind_(kind) {
   open();
   choose(wanted_stream);
 }
@@ -64,24 +64,31 @@ void Demuxer::open() {
 
 void Demuxer::choose(int wanted_stream) {
   index_ = -1;
-  const int best = av_find_best_stream(input_.get(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0);
+  const int best = av_find_best_stream(input_.get(), kind_, -1, -1, nullptr, 0);
   for (unsigned i = 0; i < input_->nb_streams; ++i) {
     AVStream& stream = *input_->streams[i];
     stream.discard = AVDISCARD_ALL;
-    if (stream.codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
-    if (wanted_stream < 0 ? static_cast<int>(i) == best : audio_streams_ == wanted_stream) {
+    if (stream.codecpar->codec_type != kind_) continue;
+    if (wanted_stream < 0 ? static_cast<int>(i) == best : streams_ == wanted_stream) {
       index_ = static_cast<int>(i);
-      ordinal_ = audio_streams_;
+      ordinal_ = streams_;
     }
-    ++audio_streams_;
+    ++streams_;
   }
-  if (audio_streams_ == 0) fail(source_.name(), "no_audio", "the file has no sound");
-  if (best < 0 && wanted_stream < 0) fail(source_.name(), "corrupt_media", "its sound has no usable header");
-  if (index_ < 0) {
-    fail(source_.name(), "no_audio",
-         "no audio stream " + std::to_string(wanted_stream) + ": the file has " + std::to_string(audio_streams_));
-  }
+  check_choice(best, wanted_stream);
   input_->streams[index_]->discard = AVDISCARD_DEFAULT;
+}
+
+void Demuxer::check_choice(int best, int wanted_stream) const {
+  const bool sound = kind_ == AVMEDIA_TYPE_AUDIO;
+  const char* reason = sound ? "no_audio" : "no_video";
+  const std::string what = sound ? "sound" : "video";
+  if (streams_ == 0) fail(source_.name(), reason, "the file has no " + what);
+  if (best < 0 && wanted_stream < 0) fail(source_.name(), "corrupt_media", "its " + what + " has no usable header");
+  if (index_ >= 0) return;
+  fail(source_.name(), reason,
+       std::string("no ") + (sound ? "audio" : "video") + " stream " + std::to_string(wanted_stream) +
+           ": the file has " + std::to_string(streams_));
 }
 
 bool Demuxer::next(AVPacket& packet, int& error) {

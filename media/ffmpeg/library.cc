@@ -45,6 +45,8 @@ std::string message(int error) {
   return text;
 }
 
+bool has_message() { return !last_message.empty(); }
+
 void forget_message() { last_message.clear(); }
 
 }  // namespace tessera::media::ffmpeg

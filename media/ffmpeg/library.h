@@ -7,7 +7,10 @@ extern "C" {
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
 #include <libavutil/cpu.h>
+#include <libavutil/display.h>
 #include <libavutil/log.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
 }
 
 #include <memory>
@@ -27,6 +30,9 @@ struct CloseIo {
 struct CloseCodec {
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
 };
+struct FreeScaler {
+  void operator()(SwsContext* scaler) const { sws_freeContext(scaler); }
+};
 struct FreePacket {
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
 };
@@ -37,6 +43,7 @@ struct FreeFrame {
 using Input = std::unique_ptr<AVFormatContext, CloseInput>;
 using Io = std::unique_ptr<AVIOContext, CloseIo>;
 using Codec = std::unique_ptr<AVCodecContext, CloseCodec>;
+using Scaler = std::unique_ptr<SwsContext, FreeScaler>;
 using Packet = std::unique_ptr<AVPacket, FreePacket>;
 using Frame = std::unique_ptr<AVFrame, FreeFrame>;
 
@@ -45,6 +52,7 @@ void initialize();
 
 /// What FFmpeg said last in this thread, or its words for `error` when it said nothing since forget_message().
 [[nodiscard]] std::string message(int error);
+[[nodiscard]] bool has_message();
 void forget_message();
 
 }  // namespace tessera::media::ffmpeg

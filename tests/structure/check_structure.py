@@ -20,7 +20,7 @@ TOP_LEVEL = {"kernels", "codec", "media", "cli", "samples", "tests", "training",
 SOURCES = {".h", ".cc", ".cu", ".inc"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([a-z_]+)/')
 PRINTS = re.compile(r"\b(std::cout|std::cerr|printf\s*\(|fprintf\s*\(|std::exit|std::abort|\babort\s*\(|\bexit\s*\()")
-MEDIA_LIBRARIES = re.compile(r'#\s*include\s*<(sndfile|libav\w+/|opencv2/)')
+MEDIA_LIBRARIES = re.compile(r'#\s*include\s*<(sndfile|libav\w+/|libsw\w+/|opencv2/|jpeglib|png\.h)')
 
 
 def sources(folder: str) -> list[pathlib.Path]:
