@@ -183,6 +183,22 @@ std::string text_of(const ordered_json& object) {
   return text;
 }
 
+/// MODEL or MODEL@LEVELS.
+struct ReportModel {
+  std::string path;
+  int levels = 0;
+  Session session;
+};
+
+ReportModel parse_model(const std::string& text) {
+  std::error_code ignored;
+  if (fs::exists(text, ignored)) return {text, 0, {}};
+  const std::size_t at = text.rfind('@');
+  const std::string digits = at == text.npos ? "" : text.substr(at + 1);
+  const bool number = !digits.empty() && digits.size() < 5 && digits.find_first_not_of("0123456789") == digits.npos;
+  return number ? ReportModel{text.substr(0, at), std::stoi(digits), {}} : ReportModel{text, 0, {}};
+}
+
 class Inspect final : public Command {
  public:
   void declare(OptionList& list) override;
@@ -194,12 +210,18 @@ class Inspect final : public Command {
   void describe_guarded(const std::string& path);
   [[nodiscard]] ordered_json describe_codes(const std::string& path);
   [[nodiscard]] ordered_json describe_checkpoint(const std::string& path) const;
+  void open_codecs();
   void write_report();
+  void add_to_report(Report& report, const Input& input);
   void bad(const std::string& path, const std::string& message, const std::string& reason);
 
   CommonOptions common_;
   std::vector<std::string> paths_;
   std::string report_;
+  std::vector<std::string> compare_;
+  int levels_ = 0;
+  bool recursive_ = false;
+  std::vector<ReportModel> models_;
   double start_ = 0;
   std::optional<double> duration_;
   std::unique_ptr<LineOutput> output_;
@@ -210,6 +232,11 @@ void Inspect::declare(OptionList& list) {
   list.positional("PATH", paths_, "checkpoints, media files, codes files");
   list.path("--report", "DIR", report_, "encode and decode media files; draw and play what was lost in DIR/index.html")
       .kind = ValueKind::folder;
+  list.paths("--compare", "MODEL[@LEVELS]", compare_,
+             "of --report: one more checkpoint to show beside --model, all its levels or the first so many");
+  list.integer("--levels", "N", levels_, 0, 1024, "of --report: only the first N levels of --model").default_text =
+      "every level";
+  list.flag("-r,--recursive", recursive_, "of --report: take the media files in folders");
   list.number("--start", "SECONDS", start_, 0, 1e9, "of --report: skip the beginning");
   list.number("--duration", "SECONDS", duration_, 1e-9, 1e9, "of --report: take at most so much");
   declare_common(list, common_);
@@ -217,7 +244,10 @@ void Inspect::declare(OptionList& list) {
 
 void Inspect::check() const {
   check_common(common_);
-  if (report_.empty()) return refuse_existing(common_.output, common_.overwrite);
+  if (report_.empty()) {
+    if (!compare_.empty()) throw UsageError("--compare is for --report DIR");
+    return refuse_existing(common_.output, common_.overwrite);
+  }
   if (paths_.empty()) throw UsageError("--report needs media files to draw");
   if (!common_.output.empty()) throw UsageError("--report names the folder of the report: -o does not go with it");
 }
@@ -279,27 +309,50 @@ void Inspect::describe_guarded(const std::string& path) {
   }
 }
 
+void Inspect::open_codecs() {
+  models_.push_back({model_path(common_), levels_, {}});
+  for (const std::string& text : compare_) models_.push_back(parse_model(text));
+  for (ReportModel& model : models_) {
+    CommonOptions options = common_;
+    options.model = model.path;
+    model.session = open_session(options);
+    const int levels = model.session.codec->info().levels;
+    if (model.levels > levels) {
+      throw UsageError(std::to_string(model.levels) + " levels: " + model.path + " has " + std::to_string(levels));
+    }
+  }
+}
+
+void Inspect::add_to_report(Report& report, const Input& input) {
+  SourceOptions options;
+  options.read.start = start_;
+  options.read.duration = duration_;
+  try {
+    if (!input.error.empty()) throw InputError(input.reason, input.error);
+    for (const ordered_json& record : report.add(input.path, options)) {
+      if (common_.json) output_->write(line_of(record));
+    }
+  } catch (const InputError& error) {
+    check_interrupted();
+    bad(input.path, error.what(), error.reason());
+  }
+}
+
 void Inspect::write_report() {
   const std::string index = fs::path(report_) / "index.html";
   refuse_existing(index, common_.overwrite);
-  const Session session = open_session(common_);
+  open_codecs();
   CommonOptions cpu = common_;
   cpu.device = "cpu";
   const auto meter = make_context(cpu);
   make_folder(report_);
-  Report report(*session.codec, *session.context, *meter, report_, common_.overwrite);
-  SourceOptions options;
-  options.read.start = start_;
-  options.read.duration = duration_;
-  for (const std::string& path : paths_) {
-    try {
-      report.add(path, options);
-    } catch (const InputError& error) {
-      check_interrupted();
-      bad(path, error.what(), error.reason());
-    }
+  std::vector<ReportCodec> codecs;
+  for (const ReportModel& model : models_) codecs.emplace_back(model.session, *meter, model.path, model.levels);
+  Report report(std::move(codecs), report_, common_.overwrite);
+  for (const Input& input : expand_inputs({.paths = paths_, .lists = {}, .recursive = recursive_})) {
+    add_to_report(report, input);
   }
-  report.finish(model_path(common_));
+  report.finish();
   if (!common_.quiet) say("tessera: the report is " + index + "\n");
 }
 
@@ -324,12 +377,15 @@ const CommandInfo kInspect = {
     "what a checkpoint, a media file or a codes file is",
     "Describes each PATH, by its content; without one, the checkpoint that --model names. A checkpoint's bit rates are "
     "listed by the number of levels, and the other way round for the bandwidths its configuration names. --report DIR "
-    "encodes and decodes media files and writes DIR/index.html: log-mel "
-    "spectrograms of the original, the reconstruction and their difference, both sounds, figures of quality, and how "
-    "much of each codebook is used.",
+    "encodes and decodes media files and writes DIR/index.html, a page that needs no other file: figures of quality as "
+    "of tokenize --quality, bit rates as they are and entropy-coded, speed, how much of each codebook is used, both "
+    "sounds (the first minute), log-mel spectrograms of the original, the reconstruction and their difference. With "
+    "--compare it shows several checkpoints side by side, with their means over all inputs; --json prints a line an "
+    "input and checkpoint.",
     "  tessera inspect\n"
     "  tessera inspect --json clip.flac codes.jsonl\n"
-    "  tessera inspect --report report/ clip.flac\n",
+    "  tessera inspect --report report/ clip.flac\n"
+    "  tessera inspect --report report/ -r speech/ --compare encodec/@8 --compare snac/\n",
     false,
     [] { return std::unique_ptr<Command>(std::make_unique<Inspect>()); },
 };

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "kernels/constants.h"
+#include "kernels/error.h"
 #include "media/channels.h"
 
 namespace tessera::cli {
@@ -16,7 +19,20 @@ nlohmann::ordered_json figure(double value) {
   return std::round(value * 1e4) / 1e4;
 }
 
-double decibels(double signal, double noise) { return 10 * std::log10(signal / noise); }
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+double decibels(double signal, double noise) {
+  const double ratio = signal / noise;
+  return ratio > 0 && std::isfinite(ratio) ? 10 * exact_log(ratio) / exact_log(10) : kNone;
+}
+
+std::optional<StoiTables> stoi_tables(Context& context, int sample_rate) {
+  try {
+    return std::optional<StoiTables>(std::in_place, context, sample_rate);
+  } catch (const ArgumentError&) {
+    return std::nullopt;
+  }
+}
 
 void append(std::vector<float>& to, std::span<const float> samples) {
   to.insert(to.end(), samples.begin(), samples.end());
@@ -50,7 +66,20 @@ double mean_of_finite(const std::vector<Quality>& all, double Quality::*figure) 
 nlohmann::ordered_json to_json(const Quality& quality) {
   return {{"mel_distance", figure(quality.mel_distance)},
           {"si_sdr_db", figure(quality.si_sdr_db)},
-          {"snr_db", figure(quality.snr_db)}};
+          {"snr_db", figure(quality.snr_db)},
+          {"stoi", figure(quality.stoi)}};
+}
+
+Quality mean_of(const std::vector<Quality>& all) {
+  return {mean_of_finite(all, &Quality::mel_distance), mean_of_finite(all, &Quality::snr_db),
+          mean_of_finite(all, &Quality::si_sdr_db), mean_of_finite(all, &Quality::stoi)};
+}
+
+QualityTables::QualityTables(Context& context, int sample_rate)
+    : mel(context, sample_rate), stoi(stoi_tables(context, sample_rate)) {}
+
+QualityMeter::QualityMeter(const QualityTables& tables) : mel_(tables.mel) {
+  if (tables.stoi) stoi_.emplace(*tables.stoi);
 }
 
 void QualityMeter::original(std::span<const float> samples) {
@@ -74,6 +103,7 @@ void QualityMeter::add_sums(std::size_t count) {
     syy_ += y * y;
     sdd_ += (x - y) * (x - y);
   }
+  if (stoi_) stoi_->add({x_.data() + summed_, count - summed_}, {y_.data() + summed_, count - summed_});
   count_ += static_cast<double>(count - summed_);
   summed_ = count;
 }
@@ -110,11 +140,8 @@ Quality QualityMeter::finish() {
   const double xy = sxy_ - sx_ * sy_ / count_;
   const double yy = syy_ - sy_ * sy_ / count_;
   const double target = xy * xy / xx;
-  return {mel_sum_ / static_cast<double>(mel_count_), decibels(sxx_, sdd_), decibels(target, yy - target)};
-}
-
-ChannelsMeter::ChannelsMeter(Context& context, const AudioCodecInfo& codec) {
-  for (int channel = 0; channel < codec.channels; ++channel) meters_.emplace_back(context, codec.sample_rate);
+  return {mel_sum_ / static_cast<double>(mel_count_), decibels(sxx_, sdd_), decibels(target, yy - target),
+          stoi_ ? stoi_->finish() : kNone};
 }
 
 void ChannelsMeter::original(std::span<const float> samples) {
@@ -129,8 +156,19 @@ void ChannelsMeter::reconstruction(std::span<const float> samples) {
 Quality ChannelsMeter::finish() {
   std::vector<Quality> all;
   for (QualityMeter& meter : meters_) all.push_back(meter.finish());
-  return {mean_of_finite(all, &Quality::mel_distance), mean_of_finite(all, &Quality::snr_db),
-          mean_of_finite(all, &Quality::si_sdr_db)};
+  return mean_of(all);
+}
+
+void Reconstruction::codes(const Codes& codes) {
+  use_.add(codes);
+  meter_.reconstruction(stream_->push(codes));
+}
+
+nlohmann::ordered_json Reconstruction::finish() {
+  meter_.reconstruction(stream_->finish());
+  nlohmann::ordered_json json = to_json(meter_.finish());
+  put_json(use_, codec_.info(), json);
+  return json;
 }
 
 }  // namespace tessera::cli

@@ -36,8 +36,9 @@ struct Outcome {
 /// What one worker computes with. Figures of quality are the CPU's wherever the codec runs.
 struct Worker {
   Context* codec;
-  Context* meter;
   std::unique_ptr<Context> own;
+  std::unique_ptr<Context> cpu;  // for the meter when the codec runs elsewhere
+  std::unique_ptr<QualityTables> meter;
 };
 
 class Tokenize final : public Command {
@@ -55,6 +56,7 @@ class Tokenize final : public Command {
   [[nodiscard]] SourceOptions source_options() const;
   [[nodiscard]] std::size_t worker_count() const;
   void make_workers();
+  void make_meter(Worker& worker) const;
 
   [[nodiscard]] Outcome outcome_of(const Input& input, const Worker& worker, const PartSink& part) const;
   [[nodiscard]] Outcome encode_input(const Input& input, const Worker& worker, const PartSink& part) const;
@@ -82,7 +84,6 @@ class Tokenize final : public Command {
   std::vector<Input> inputs_;
   std::vector<std::string> array_files_;  // one an input, for npy and safetensors
   Session session_;
-  std::unique_ptr<Context> meter_;
   std::vector<Worker> workers_;
   std::unique_ptr<LineOutput> lines_;
   std::unique_ptr<Progress> progress_;
@@ -102,7 +103,8 @@ void Tokenize::declare(OptionList& list) {
   list.integer("--levels", "N", levels_, 0, 1024, "only the first N levels").default_text = "every level";
   list.integer("--batch", "N", batch_, 0, 4096, "inputs in work at once; the codes are the same").default_text =
       "one a thread";
-  list.flag("--quality", quality_, "decode again and add mel_distance, si_sdr_db and snr_db");
+  list.flag("--quality", quality_,
+            "decode again and add mel_distance, si_sdr_db, snr_db, stoi, bit rates and the use of the codes");
   list.flag("--allow-truncated", allow_truncated_, "take files shorter than their header says, with a warning");
   list.flag("-r,--recursive", input_options_.recursive, "take the media files in folders");
   list.paths("--input-list", "FILE", input_options_.lists,
@@ -172,20 +174,24 @@ std::size_t Tokenize::worker_count() const {
   return std::clamp<std::size_t>(inputs_.size(), 1, static_cast<std::size_t>(most));
 }
 
+void Tokenize::make_meter(Worker& worker) const {
+  if (worker.codec->device().is_cuda()) {
+    CommonOptions options = common_;
+    options.device = "cpu";
+    worker.cpu = make_context(options, 1);
+  }
+  worker.meter =
+      std::make_unique<QualityTables>(worker.cpu ? *worker.cpu : *worker.codec, session_.codec->info().sample_rate);
+}
+
 void Tokenize::make_workers() {
   const std::size_t count = worker_count();
-  const bool on_cpu = !session_.context->device().is_cuda();
-  if (quality_ && !on_cpu) {
-    CommonOptions cpu = common_;
-    cpu.device = "cpu";
-    meter_ = make_context(cpu);
-  }
   const int threads = std::max(1, thread_count(common_) / static_cast<int>(count));
   for (std::size_t i = 0; i < count; ++i) {
-    Worker worker{session_.context.get(), meter_.get(), nullptr};
+    Worker worker{session_.context.get(), nullptr, nullptr, nullptr};
     if (count > 1) worker.own = make_context(common_, threads);
     if (count > 1) worker.codec = worker.own.get();
-    if (on_cpu) worker.meter = worker.codec;
+    if (quality_) make_meter(worker);
     workers_.push_back(std::move(worker));
   }
 }
@@ -217,7 +223,7 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
   take(last);
   codes.samples = last.samples;
   outcome.record.warning = source.warning();
-  if (check) outcome.quality = to_json(check->finish());
+  if (check) outcome.quality = check->finish();
 }
 
 Outcome Tokenize::encode_input(const Input& input, const Worker& worker, const PartSink& part) const {
@@ -339,8 +345,13 @@ const CommandInfo kTokenize = {
     "the options that choose what is encoded, never on threads, batch, machine or --stream. --quality compares the "
     "reconstruction with the sound that was encoded: mel_distance is the mean absolute difference of natural-log mel "
     "magnitudes (80 HTK bands, Hann window of 1024 samples, hop 256, magnitudes clamped at 1e-5); snr_db is 10 log10 "
-    "(sum x^2 / sum (x-y)^2); si_sdr_db is the same without means and with x scaled to fit y; null where not finite. "
-    "Of several channels each figure is the mean over those that have a finite one. A codec of one channel takes the "
+    "(sum x^2 / sum (x-y)^2); si_sdr_db is the same without means and with x scaled to fit y; stoi is short-time "
+    "objective "
+    "intelligibility at 10 kHz by the rule of the Python package pystoi, in parts of ten minutes; null where not "
+    "finite. Of several channels each figure is the mean over those that have a finite one. kbps is the bit rate of "
+    "the codes as they are, entropy_kbps what they would take with each level's codes entropy-coded by how often they "
+    "occur in this input (of a short one too little to be true), code_use the entries used and the entropy by level. "
+    "A codec of one channel takes the "
     "mean of a file's channels, any other the file's own or, of a mono file, the same sound in each; raw PCM is mono. "
     "With --format npy or safetensors -o is a folder, unless its name ends in .npy or .safetensors as the format does: "
     "then it is the one file of one input.",

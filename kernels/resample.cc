@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 
 #include "kernels/constants.h"
@@ -15,8 +16,14 @@ constexpr double kZeros = 6;
 constexpr double kRolloff = 0.99;
 constexpr std::int64_t kMostCoefficients = std::int64_t{1} << 26;
 
+// Input samples under half of the filter, both rates without common divisor.
+std::int64_t hann_width(std::int64_t from, std::int64_t to) {
+  const double base = static_cast<double>(std::min(from, to)) * kRolloff;
+  return static_cast<std::int64_t>(std::ceil(kZeros * static_cast<double>(from) / base));
+}
+
 // [to, 2 width + from]: row i is the filter of output phase i.
-std::vector<float> sinc_kernel(std::int64_t from, std::int64_t to, std::int64_t width) {
+std::vector<float> hann_kernel(std::int64_t from, std::int64_t to, std::int64_t width) {
   const double base = static_cast<double>(std::min(from, to)) * kRolloff;
   const std::int64_t taps = 2 * width + from;
   std::vector<float> kernel(static_cast<std::size_t>(to * taps));
@@ -33,23 +40,75 @@ std::vector<float> sinc_kernel(std::int64_t from, std::int64_t to, std::int64_t 
   return kernel;
 }
 
+// The modified Bessel function of order 0 by its series, whose terms only fall below 1e-17 of the sum after 40.
+double bessel_i0(double x) {
+  double term = 1;
+  double sum = 1;
+  for (int k = 1; k <= 40; ++k) {
+    term *= x / 2 / k * (x / 2 / k);
+    sum += term;
+  }
+  return sum;
+}
+
+// Taps of half of the Kaiser filter at `to` times the input's rate: 60 dB, a transition of a tenth of the cut-off.
+std::int64_t kaiser_half(std::int64_t from, std::int64_t to) {
+  const double transition = 1.0 / (20.0 * static_cast<double>(std::max(from, to)));
+  return static_cast<std::int64_t>(std::ceil((60 - 8) / (28.714 * transition)));
+}
+
+std::int64_t kaiser_width(std::int64_t from, std::int64_t to) { return (kaiser_half(from, to) + to - 1) / to; }
+
+// The filter from its middle on; all of it sums to `to`.
+std::vector<double> kaiser_taps(std::int64_t from, std::int64_t to) {
+  constexpr double beta = 0.1102 * (60 - 8.7);
+  const std::int64_t half = kaiser_half(from, to);
+  const std::int64_t rate = std::max(from, to);
+  std::vector<double> taps(static_cast<std::size_t>(half + 1));
+  double sum = 0;
+  for (std::int64_t i = half; i >= 0; --i) {
+    const double place = static_cast<double>(i) / static_cast<double>(half);
+    const double t = static_cast<double>(i) / static_cast<double>(rate);
+    const double sinc = i == 0 ? 1.0 : sin_turns(i, 2 * rate) / (kPi * t);
+    taps[static_cast<std::size_t>(i)] = sinc * bessel_i0(beta * std::sqrt(1 - place * place));
+    sum += taps[static_cast<std::size_t>(i)] * (i == 0 ? 1 : 2);
+  }
+  for (double& tap : taps) tap *= static_cast<double>(to) / sum;
+  return taps;
+}
+
+// As hann_kernel.
+std::vector<float> kaiser_kernel(std::int64_t from, std::int64_t to, std::int64_t width) {
+  const std::vector<double> half = kaiser_taps(from, to);
+  const std::int64_t taps = 2 * width + from;
+  std::vector<float> kernel(static_cast<std::size_t>(to * taps));
+  for (std::int64_t phase = 0; phase < to; ++phase) {
+    for (std::int64_t k = 0; k < taps; ++k) {
+      const auto place = static_cast<std::size_t>(std::abs((k - width) * to - phase * from));
+      if (place < half.size()) kernel[phase * taps + k] = static_cast<float>(half[place]);
+    }
+  }
+  return kernel;
+}
+
 }  // namespace
 
-Resampler::Resampler(Context& context, int from, int to) : context_(context), from_(from), to_(to) {
+Resampler::Resampler(Context& context, int from, int to, ResampleFilter filter)
+    : context_(context), from_(from), to_(to) {
   if (from < 1 || to < 1) throw ArgumentError("resample: rates must be at least 1 Hz");
   const int divisor = std::gcd(from, to);
   from_ /= divisor;
   to_ /= divisor;
   if (from_ == to_) return;
-  width_ = static_cast<std::int64_t>(
-      std::ceil(kZeros * static_cast<double>(from_) / (static_cast<double>(std::min(from_, to_)) * kRolloff)));
+  const bool hann = filter == ResampleFilter::hann;
+  width_ = hann ? hann_width(from_, to_) : kaiser_width(from_, to_);
   const std::int64_t taps = 2 * width_ + from_;
   if (taps > kMostCoefficients / to_) {
     throw ArgumentError("resample: the ratio " + std::to_string(from) + ":" + std::to_string(to) +
                         " needs an unreasonably long filter");
   }
-  const std::vector<float> kernel = sinc_kernel(from_, to_, width_);
-  kernel_ = pack_weights(context_, {kernel.data(), to_, taps});
+  const std::vector<float> kernel = hann ? hann_kernel(from_, to_, width_) : kaiser_kernel(from_, to_, width_);
+  kernel_ = std::make_shared<const PackedWeights>(pack_weights(context_, {kernel.data(), to_, taps}));
   pending_.assign(static_cast<std::size_t>(width_), 0.0F);
 }
 
@@ -68,7 +127,7 @@ std::vector<float> Resampler::convert() {
   const Tensor input = context_.scratch({available});
   context_.upload(pending_.data(), input.bytes(), pending_.size() * sizeof(float));
   const Tensor output = context_.scratch({steps, to_});
-  product(context_, ConstMatrix(input.data(), steps, taps, from_), kernel_, {}, output);
+  product(context_, ConstMatrix(input.data(), steps, taps, from_), *kernel_, {}, output);
   std::vector<float> samples(static_cast<std::size_t>(steps * to_));
   context_.download(output.bytes(), samples.data(), samples.size() * sizeof(float));
   pending_.erase(pending_.begin(), pending_.begin() + steps * from_);

@@ -8,6 +8,8 @@ TESSERA_TEST_MULTI_RATE_MODEL one with rows of unequal length.
 
 import array
 import base64
+import collections
+import html.parser
 import io
 import json
 import math
@@ -37,6 +39,7 @@ STEREO_MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_STEREO_MODEL", GOLDE
 MULTI_RATE_MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_MULTI_RATE_MODEL", GOLDEN / "snac" / "plain_24k"))
 SHARED_KEYS = ["input", "status", "kind", "codec", "math", "sample_rate", "channels", "samples", "frame_rate", "frames",
                "levels"]
+QUALITY_KEYS = ["mel_distance", "si_sdr_db", "snr_db", "stoi", "kbps", "entropy_kbps", "code_use"]
 
 
 def tone(seconds, rate=24000, channels=1, pitch=220.0):
@@ -92,6 +95,37 @@ def read_tensors(path):
 
 def lines_of(output):
     return [json.loads(line) for line in output.decode().splitlines()]
+
+
+class Page(html.parser.HTMLParser):
+    """What a page is made of; refuses elements that are not closed in their order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.sources, self.tables = [], [], []
+        self.feed(text)
+        self.close()
+        if self.open:
+            raise ValueError(f"not closed: {self.open}")
+
+    def handle_starttag(self, tag, attributes):
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            raise ValueError(f"</{tag}> at {self.getpos()}")
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.tables[-1][-1][-1] += data
 
 
 class CliTest(unittest.TestCase):
@@ -167,6 +201,22 @@ class CliTest(unittest.TestCase):
         if reason:
             self.assertEqual(line["reason"], reason)
 
+    def check_code_use(self, line):
+        info = lines_of(self.run_it("inspect", "--json"))[0]
+        rates = info.get("level_rates", [info["frame_rate"]] * info["levels"])
+        bits = 0
+        self.assertEqual(len(line["quality"]["code_use"]), len(line["codes"]))
+        for level, (row, use) in enumerate(zip(line["codes"], line["quality"]["code_use"])):
+            shares = [count / len(row) for count in collections.Counter(row).values()]
+            entropy = -sum(share * math.log2(share) for share in shares)
+            self.assertEqual(list(use), ["level", "codebook", "used", "entropy_bits"])
+            self.assertEqual((use["level"], use["codebook"], use["used"]),
+                             (level, info["codebook_sizes"][level], len(shares)))
+            self.assertAlmostEqual(use["entropy_bits"], entropy, places=4)
+            bits += entropy * rates[level]
+        self.assertAlmostEqual(line["quality"]["entropy_kbps"], bits / 1000, delta=6e-4)
+        self.assertEqual(line["quality"]["kbps"], info["bit_rates"][len(line["codes"]) - 1]["kbps"])
+
 
 class Program(CliTest):
     def test_no_command_is_wrong_usage(self):
@@ -221,6 +271,9 @@ class Program(CliTest):
                  (["detokenize", "-", "-o", "x.flac", "--sample-format", "f32"], "--sample-format"),
                  (["vocab", "minus"], "minus"), (["inspect", "--report", "r"], "--report"), (["bench"], "kernels"),
                  (["inspect", "--report", "r", self.a, "-o", "x"], "-o does not go with it"),
+                 (["inspect", self.a, "--compare", MODEL], "--report"),
+                 (["inspect", "--report", "r", self.a, "--levels", "1000"], "1000 levels"),
+                 (["inspect", "--report", "r", self.a, "--compare", MODEL + "@999"], "999 levels"),
                  (["bench", "disk"], "disk"), (["completion"], "bash"), (["completion", "tcsh"], "tcsh"),
                  (["manual", "speak"], "speak")]
         for arguments, word in cases:
@@ -452,13 +505,28 @@ class Tokenize(CliTest):
     def test_quality(self):
         (line,) = self.tokenize(self.a, "--quality")
         self.assertEqual(list(line), SHARED_KEYS + ["quality", "codes"])
-        self.assertEqual(list(line["quality"]), ["mel_distance", "si_sdr_db", "snr_db"])
+        self.assertEqual(list(line["quality"]), QUALITY_KEYS)
         self.assertGreater(line["quality"]["mel_distance"], 0)
+        self.assertTrue(-1 <= line["quality"]["stoi"] <= 1)
         *_, last = self.tokenize(self.a, "--quality", "--stream")
         self.assertEqual(last["quality"], line["quality"])
         (self.folder / "silence.wav").write_bytes(wav_bytes([0.0] * 4800))
         (line,) = self.tokenize("silence.wav", "--quality")
         self.assertIsNone(line["quality"]["si_sdr_db"])
+        self.assertIsNone(line["quality"]["stoi"])
+        (line,) = self.tokenize(self.c, "--quality")  # 0.2 s are too short
+        self.assertIsNone(line["quality"]["stoi"])
+
+    def test_quality_depends_on_no_threads(self):
+        paths = [self.a, self.b, self.c, self.a]
+        alone = self.run_it("tokenize", *paths, "--quality", "--threads", "1")
+        self.assertEqual(self.run_it("tokenize", *paths, "--quality", "--threads", "3"), alone)
+
+    def test_bit_rates_and_use_of_codes_are_what_the_codes_say(self):
+        for levels in ([], ["--levels", "1"]):
+            (line,) = self.tokenize(self.a, "--quality", *levels)
+            self.check_code_use(line)
+            self.assertLessEqual(line["quality"]["entropy_kbps"], line["quality"]["kbps"])
 
     def test_quality_is_what_its_definition_says(self):
         (line,) = self.tokenize(self.a, "--quality")
@@ -946,6 +1014,56 @@ class Describe(CliTest):
         self.run_it("inspect", "--report", "r", "in/a.wav", code=1)
         self.run_it("inspect", "--report", "r", "in/a.wav", "--overwrite")
 
+    def test_report_that_compares(self):
+        shutil.copytree(self.shared, self.folder / "in & out")
+        options = ["--compare", OTHER_MODEL, "--compare", MODEL + "@1", "--compare", STEREO_MODEL]
+        records = self.run_json("inspect", "--report", "r", "-r", "in & out", *options)
+        models = [MODEL, OTHER_MODEL, MODEL, STEREO_MODEL]
+        self.assertEqual([(r["input"], r["model"]) for r in records],
+                         [(f"in & out/{name}.wav", model) for name in "abc" for model in models])
+        (line,) = self.tokenize(self.a, "--quality")
+        self.assertEqual(records[0]["quality"], line["quality"])
+        self.assertEqual((records[0]["levels"], records[2]["levels"]), (line["levels"], 1))
+        self.assertEqual(records[2]["quality"], self.tokenize(self.a, "--quality", "--levels", "1")[0]["quality"])
+        page = Page((self.folder / "r/index.html").read_text())
+        self.assertTrue(all(source.startswith("data:") for source in page.sources))
+        self.assertEqual(sum(source.startswith("data:audio/wav") for source in page.sources), 3 * 5)
+        self.assertEqual(sum(source.startswith("data:image/png") for source in page.sources), 3 * 4 * 3)
+        self.check_comparison(page, records)
+
+    def check_comparison(self, page, records):
+        codecs, inputs, *use = page.tables
+        self.assertEqual((len(codecs), len(inputs), len(use)), (1 + 4, 1 + 12, 4))
+        self.assertEqual(len({row[0] for row in codecs}), 5)
+        for table, row, record in [(inputs, 1 + i, record) for i, record in enumerate(records)]:
+            cells = dict(zip(table[0], table[row]))
+            self.assertAlmostEqual(float(cells["mel distance"]), record["quality"]["mel_distance"], delta=6e-4)
+        for i in range(4):
+            cells = dict(zip(codecs[0], codecs[1 + i]))
+            mine = [record["quality"] for record in records[i::4]]
+            for name, key, delta in (("mel distance", "mel_distance", 6e-4), ("SNR, dB", "snr_db", 6e-3),
+                                     ("STOI", "stoi", 6e-4)):
+                values = [quality[key] for quality in mine if quality[key] is not None]
+                self.assertAlmostEqual(float(cells[name]), sum(values) / len(values), delta=delta)
+            self.assertEqual(float(cells["kbit/s, nominal"]), mine[0]["kbps"])
+            self.assertGreater(float(cells["kbit/s, entropy-coded"]), max(q["entropy_kbps"] for q in mine) * 0.5)
+
+    def test_report_of_an_awkward_name(self):
+        name = "<b>\"&.wav"
+        shutil.copy(self.a, self.folder / name)
+        self.run_it("inspect", "--report", "r", name)
+        Page((self.folder / "r/index.html").read_text())
+
+    def test_report_plays_the_first_minute(self):
+        long = wav_bytes(tone(1, 8000), 8000, repeat=61)
+        (self.folder / "long.wav").write_bytes(long)
+        self.run_it("inspect", "--report", "r", "long.wav")
+        text = (self.folder / "r/index.html").read_text()
+        self.assertIn("the first minute", text)
+        sound = base64.b64decode(re.search(r"data:audio/wav;base64,([^\"]*)", text).group(1))
+        rate, _, frames = read_wav(sound)
+        self.assertEqual(frames, 60 * rate)
+
     def check_png(self, data):
         self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
         position, packed, size = 8, b"", None
@@ -1301,7 +1419,7 @@ class MultiRate(OtherShapes):
         self.assertAlmostEqual(info["bit_rates"][-1]["kbps"], bits / 1000, places=2)
         self.assertFalse(info["segmented"])
         self.assertEqual(len(self.run_json("vocab")[0]["ranges"]), info["levels"])
-        self.assertIn("mel_distance", self.tokenize(self.a, "--quality")[0]["quality"])
+        self.check_code_use(self.tokenize(self.a, "--quality")[0])
         self.check_report(self.a, 1)
         self.check_bench(self.a, 0.5)
 

@@ -97,6 +97,44 @@ TEST(Resampler, AnyChunkingGivesTheSameBits) {
   }
 }
 
+// The same samples on every backend in any chunks; its values are checked where they are used (tests/cli/stoi_test.cc).
+TEST(Resampler, TheKaiserFilterIsTheSameEverywhere) {
+  Random random(77);
+  const auto convert = [](Context& context, int from, const Samples& x, std::size_t chunk) {
+    Resampler resampler(context, from, 10000, ResampleFilter::kaiser);
+    Samples out;
+    for (std::size_t at = 0; at < x.size(); at += chunk) {
+      append(out, resampler.push({x.data() + at, std::min(chunk, x.size() - at)}));
+    }
+    append(out, resampler.finish());
+    return out;
+  };
+  for (const int from : {8000, 24000, 44100}) {
+    const Samples x = random.floats(1500);
+    Context context;
+    const Samples whole = convert(context, from, x, x.size());
+    EXPECT_EQ(static_cast<int>(whole.size()), (10000 * 1500 + from - 1) / from);
+    for (const Backend& backend : backends()) {
+      Context other(backend.options);
+      EXPECT_TRUE(convert(other, from, x, 101) == whole) << from << " on " << backend.name;
+    }
+  }
+}
+
+TEST(Resampler, ACopyGoesItsOwnWay) {
+  Context context;
+  const Samples x = Random(78).floats(500);
+  Resampler first(context, 44100, 24000);
+  Samples started = first.push(x);
+  Resampler second = first;
+  Samples other = started;
+  append(started, first.push(x));
+  append(started, first.finish());
+  append(other, second.finish());
+  EXPECT_EQ(other, in_one_go(context, 44100, 24000, x));
+  EXPECT_GT(started.size(), other.size());
+}
+
 TEST(Resampler, LengthIsRoundedUp) {
   Context context;
   Random random(73);
