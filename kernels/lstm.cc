@@ -21,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
 // The same build's, in product.cc.
-void product_tile(const ProductJob& job, const ProductTile& tile);
+void product_tile(const ProductJob& job, const ProductTile& tile, const ProductTile& next);
 
 static HWY_INLINE void update_sixteen(const float* gates, float* cell, float* out, std::int64_t count) {
   const Floats input = sigmoid<Lanes>(load(gates));
@@ -49,13 +49,16 @@ void lstm_blocks(const ProductJob& product, const LstmCellJob& cells, bool backw
                  std::int64_t end) {
   constexpr std::int64_t kAtOnce = kTilePanels / 4;
   const std::int64_t groups = (end - begin + kAtOnce - 1) / kAtOnce;
+  const auto tile = [&](std::int64_t group, std::int64_t row) {
+    const std::int64_t first = begin + (backwards ? groups - 1 - group : group) * kAtOnce;
+    return ProductTile{row, std::min(kTileRows, product.out.rows - row), first * 4,
+                       (std::min(first + kAtOnce, end) - first) * 4};
+  };
   for (std::int64_t i = 0; i < groups; ++i) {
-    const std::int64_t first = begin + (backwards ? groups - 1 - i : i) * kAtOnce;
-    const std::int64_t last = std::min(first + kAtOnce, end);
-    for (std::int64_t r = 0; r < product.out.rows; r += kTileRows) {
-      product_tile(product, {r, std::min(kTileRows, product.out.rows - r), first * 4, (last - first) * 4});
-    }
-    update_cells(cells, first, last);
+    const ProductTile next = tile(std::min(i + 1, groups - 1), 0);
+    for (std::int64_t r = 0; r < product.out.rows; r += kTileRows) product_tile(product, tile(i, r), next);
+    const std::int64_t first = tile(i, 0).first_panel / 4;
+    update_cells(cells, first, first + tile(i, 0).panels / 4);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/lanes-inl.h"
 #include "kernels/product_plan.h"
@@ -30,11 +31,8 @@ inline constexpr int kBlockRows = 3;
 inline constexpr int kBlockPanels = 1;
 inline constexpr int kStreamPanels = 2;
 #endif
-/// Panels that narrow weights are widened for at once: one more than a block's, so that no single one is left over.
-inline constexpr std::int64_t kWidePanels = kBlockPanels + 1;
-/// The panels stream from the second-level cache, so many steps ahead of their use: processors fetch no such streams by
-/// themselves.
-inline constexpr std::int64_t kPrefetchSteps = 8;
+/// While so many steps are computed, a kilobyte of what comes later is on its way to the second-level cache.
+inline constexpr std::int64_t kAheadSteps = 64;
 
 static HWY_INLINE Floats load_panel(const float* at) { return load(at); }
 
@@ -56,46 +54,18 @@ static HWY_INLINE Floats load_panel(const hwy::float16_t* at) {
   return r;
 }
 
-/// Where the sums of a block go: into a buffer, slice after slice.
-struct AddToSums {
-  float* sums;
-  std::int64_t step;
-  bool first;
-
-  HWY_INLINE AddToSums at(std::int64_t row, std::int64_t panel) const {
-    return {sums + row * step + panel * 16, step, first};
-  }
-  HWY_INLINE void take(int r, int p, const Floats& chain) const {
-    float* to = sums + r * step + p * 16;
-    store(first ? chain : Lanes::add(load(to), chain), to);
-  }
-};
-
-/// … or, when one slice is all there is, through bias, scale and residual straight to the output.
-struct FinishSums {
+/// Where a block's sums go: to = (from + sum) + bias. A row of -0.0, the number that changes no other, stands for what
+/// is absent.
+struct Sink {
+  const float* from;
+  std::int64_t from_step;
   const float* bias;
-  const float* scale;
-  const float* residual;
-  std::int64_t residual_step;
-  float* out;
-  std::int64_t out_step;
-  std::int64_t columns;  ///< of the output from here on
+  float* to;
+  std::int64_t to_step;
 
-  HWY_INLINE FinishSums at(std::int64_t row, std::int64_t panel) const {
-    const auto move = [](auto* p, std::int64_t by) { return p == nullptr ? nullptr : p + by; };
+  HWY_INLINE Sink at(std::int64_t row, std::int64_t panel) const {
     const std::int64_t column = panel * 16;
-    return {move(bias, column), move(scale, column),           move(residual, row * residual_step + column),
-            residual_step,      out + row * out_step + column, out_step,
-            columns - column};
-  }
-  HWY_INLINE void take(int r, int p, Floats y) const {
-    const std::int64_t count = std::min<std::int64_t>(16, columns - p * 16);
-    const auto part = [&](const float* from) { return count == 16 ? load(from) : load_first(from, count); };
-    if (bias != nullptr) y = Lanes::add(y, part(bias + p * 16));
-    if (scale != nullptr) y = Lanes::mul(y, part(scale + p * 16));
-    if (residual != nullptr) y = Lanes::add(part(residual + r * residual_step + p * 16), y);
-    float* to = out + r * out_step + p * 16;
-    count == 16 ? store(y, to) : store_first(y, to, count);
+    return {from + row * from_step + column, from_step, bias + column, to + row * to_step + column, to_step};
   }
 };
 
@@ -110,6 +80,7 @@ struct SliceRuns {
   int count = 0;
   Run runs[kMost];
 
+  void add(const Run& run) { runs[count++] = run; }
   [[nodiscard]] std::int64_t depth() const {
     std::int64_t sum = 0;
     for (int i = 0; i < count; ++i) sum += runs[i].depth;
@@ -117,41 +88,110 @@ struct SliceRuns {
   }
 };
 
-/// Rows `row_step` floats apart times panels `panel_step` elements apart: one chain of fused multiply-adds each.
-template <int kRows, int kPanels, class T, class Sink>
-static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, const SliceRuns& slice, const T* panels,
-                                      std::int64_t panel_step, const Sink& sink) {
-  Floats chain[kRows][kPanels];
-  for (int r = 0; r < kRows; ++r) {
-    for (int p = 0; p < kPanels; ++p) chain[r][p] = Lanes::set(0.0F);
+/// Memory that later blocks will read, asked for by the kilobyte while this one computes: first the next block's rows,
+/// then the next slice's panels. Processors foresee neither.
+class Ahead {
+ public:
+  static constexpr std::int64_t kBytes = 1024;
+
+  /// `count` stretches of `bytes`, `step` bytes apart.
+  struct Stretches {
+    const char* at = nullptr;
+    std::int64_t step = 0;
+    std::int64_t bytes = 0;
+    std::int64_t count = 0;
+  };
+
+  void rows(const Stretches& rows) { rows_ = {rows, 0}; }
+  void panels(const Stretches& panels) { panels_ = {panels, 0}; }
+
+  /// The next kilobyte; when all was asked for, `idle`.
+  HWY_INLINE const char* next(const float* idle) {
+    const char* at = rows_.take();
+    if (at == nullptr) at = panels_.take();
+    return at == nullptr ? reinterpret_cast<const char*>(idle) : at;
   }
+
+ private:
+  struct Queue {
+    Stretches of;
+    std::int64_t done = 0;  ///< bytes of the first stretch left
+
+    HWY_INLINE const char* take() {
+      if (of.count == 0) return nullptr;
+      const char* at = of.at + done;
+      done += kBytes;
+      if (done >= of.bytes) {
+        of.at += of.step;
+        --of.count;
+        done = 0;
+      }
+      return at;
+    }
+  };
+  Queue rows_;
+  Queue panels_;
+};
+
+/// Calls body<0>() … body<kCount - 1>(). Constant indices let compilers keep arrays of vectors in registers through
+/// nested loops; of unrolled loops' they do not.
+template <int kCount, class Body>
+static HWY_INLINE void each(const Body& body) {
+  [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) TESSERA_INLINE_LAMBDA {
+    (body.template operator()<kIndex>(), ...);
+  }
+  (std::make_integer_sequence<int, kCount>());
+}
+
+/// Rows `row_step` floats apart times panels `panel_step` elements apart: one chain of fused multiply-adds each.
+template <int kRows, int kPanels, class T>
+static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, const SliceRuns& slice, const T* panels,
+                                      std::int64_t panel_step, const Sink& sink, Ahead& ahead) {
+  Floats chain[kRows][kPanels];
+  each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
+    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { chain[kRow][kPanel] = Lanes::set(0.0F); });
+  });
+  const auto step = [&](const float* x) TESSERA_INLINE_LAMBDA {
+    Floats w[kPanels];
+    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { w[kPanel] = load_panel(panels + kPanel * panel_step); });
+    each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
+      const Floats value = Lanes::set(x[kRow * row_step]);
+      each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
+        chain[kRow][kPanel] = Lanes::fma(value, w[kPanel], chain[kRow][kPanel]);
+      });
+    });
+    panels += 16;
+  };
   for (int i = 0; i < slice.count; ++i) {
     const float* x = rows + slice.runs[i].offset;
-    for (const float* end = x + slice.runs[i].depth; x != end; ++x, panels += 16) {
-      Floats w[kPanels];
-      for (int p = 0; p < kPanels; ++p) {
-        w[p] = load_panel(panels + p * panel_step);
-        if constexpr (kRows > 2) __builtin_prefetch(panels + p * panel_step + kPrefetchSteps * 16);
-      }
-      for (int r = 0; r < kRows; ++r) {
-        const Floats value = Lanes::set(x[r * row_step]);
-        for (int p = 0; p < kPanels; ++p) chain[r][p] = Lanes::fma(value, w[p], chain[r][p]);
+    const float* end = x + slice.runs[i].depth;
+    if constexpr (kRows > 2) {
+      while (end - x >= kAheadSteps) {
+        const char* far = ahead.next(x);
+        for (const float* stop = x + kAheadSteps; x != stop; ++x, far += Ahead::kBytes / kAheadSteps) {
+          __builtin_prefetch(far, 0, 2);
+          step(x);
+        }
       }
     }
+    for (; x != end; ++x) step(x);
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int p = 0; p < kPanels; ++p) sink.take(r, p, chain[r][p]);
-  }
+  each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
+    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
+      const Floats sum = Lanes::add(load(sink.from + kRow * sink.from_step + kPanel * 16), chain[kRow][kPanel]);
+      store(Lanes::add(sum, load(sink.bias + kPanel * 16)), sink.to + kRow * sink.to_step + kPanel * 16);
+    });
+  });
 }
 
 /// A block of rows times all panels: the rows stay in the first-level cache, the panels stream from the second. Four
 /// left are two and two, not three and one.
-template <int kRows, int kPanels, class T, class Sink>
+template <int kRows, int kPanels, class T>
 static void multiply_panels(const float* rows, std::int64_t row_step, const SliceRuns& slice, const T* panels,
-                            std::int64_t panel_step, std::int64_t panel_count, const Sink& sink) {
+                            std::int64_t panel_step, std::int64_t panel_count, const Sink& sink, Ahead& ahead) {
   std::int64_t p = 0;
   const auto block = [&]<int kCount>() HWY_ATTR {
-    multiply_block<kRows, kCount>(rows, row_step, slice, panels + p * panel_step, panel_step, sink.at(0, p));
+    multiply_block<kRows, kCount>(rows, row_step, slice, panels + p * panel_step, panel_step, sink.at(0, p), ahead);
     p += kCount;
   };
   while (panel_count - p >= kPanels && (kPanels != 3 || panel_count - p != 4)) block.template operator()<kPanels>();
@@ -159,50 +199,6 @@ static void multiply_panels(const float* rows, std::int64_t row_step, const Slic
     while (panel_count - p >= 2) block.template operator()<2>();
   }
   while (p < panel_count) block.template operator()<1>();
-}
-
-/// Row blocks from the largest down to one row: each sum is its own chain, so the cut changes no bit.
-template <int kPanels, class T, class Sink>
-static void multiply_rows(const float* rows, std::int64_t row_step, std::int64_t count, const SliceRuns& slice,
-                          const T* panels, std::int64_t panel_step, std::int64_t panel_count, const Sink& sink) {
-  std::int64_t r = 0;
-  const auto blocks = [&]<int kRows>() HWY_ATTR {
-    for (; r + kRows <= count; r += kRows) {
-      multiply_panels<kRows, kPanels>(rows + r * row_step, row_step, slice, panels, panel_step, panel_count,
-                                      sink.at(r, 0));
-    }
-  };
-  if constexpr (kPanels <= kBlockPanels) {
-    blocks.template operator()<kBlockRows>();
-    if constexpr (kBlockRows > 4) blocks.template operator()<4>();
-  }
-  blocks.template operator()<2>();
-  blocks.template operator()<1>();
-}
-
-/// Few rows read the weights once, as stored; for many, narrow weights are widened once a panel group.
-inline constexpr std::int64_t kFewRows = 3;
-
-template <class T, class Sink>
-static void multiply_slice(const float* rows, std::int64_t row_step, std::int64_t count, const SliceRuns& slice,
-                           const T* panels, std::int64_t panel_step, std::int64_t panel_count, const Sink& sink) {
-  if (count < kFewRows) {
-    return multiply_rows<kStreamPanels>(rows, row_step, count, slice, panels, panel_step, panel_count, sink);
-  }
-  if constexpr (std::is_same_v<T, float>) {
-    multiply_rows<kBlockPanels>(rows, row_step, count, slice, panels, panel_step, panel_count, sink);
-  } else {
-    const std::int64_t depth = slice.depth();
-    HWY_ALIGN float wide[kWidePanels * kSlice * 16];
-    for (std::int64_t p = 0, group = 0; p < panel_count; p += group) {
-      group = panel_count - p <= kWidePanels ? panel_count - p : kBlockPanels;
-      for (std::int64_t g = 0; g < group; ++g) {
-        const T* from = panels + (p + g) * panel_step;
-        for (std::int64_t k = 0; k < depth; ++k) store(load_panel(from + k * 16), wide + (g * kSlice + k) * 16);
-      }
-      multiply_rows<kBlockPanels>(rows, row_step, count, slice, wide, kSlice * 16, group, sink.at(0, p));
-    }
-  }
 }
 
 /// Copies inputs [k, k + depth) of one row out of its runs.
@@ -217,43 +213,94 @@ static HWY_INLINE void stage_row(const Rows& x, std::int64_t row, std::int64_t k
   }
 }
 
-/// Rows of one slice: in place, or staged side by side when they are many short runs, or when rows a power of two apart
-/// would all fall into the same cache sets.
+/// One slice of a tile's rows, block after block: in place, or staged side by side when they are many short runs.
 class SliceRows {
  public:
-  HWY_INLINE SliceRows(const Rows& x, const ProductTile& tile, std::int64_t k, std::int64_t depth, float* staged) {
-    const bool aliased = x.step % 512 == 0 && tile.rows > 8;
-    const bool short_runs = x.runs > 1 && x.run_length < SliceRuns::kLeastRun;
-    aliased || short_runs ? stage(x, tile, k, depth, staged) : find_runs(x, tile, k, depth);
+  SliceRows(const Rows& x, std::int64_t first, std::int64_t k, std::int64_t depth, float* staged)
+      : x_(x), first_(first), k_(k), depth_(depth), staged_(staged) {
+    stages_ = x.runs > 1 && x.run_length < SliceRuns::kLeastRun;
+    stages_ ? runs_.add({0, depth}) : find_runs();
   }
-  [[nodiscard]] const float* data() const { return data_; }
-  [[nodiscard]] std::int64_t step() const { return step_; }
   [[nodiscard]] const SliceRuns& runs() const { return runs_; }
+  [[nodiscard]] std::int64_t step() const { return stages_ ? kSlice : x_.step; }
+  /// Row `r` of the tile and the `count` - 1 behind it.
+  [[nodiscard]] const float* at(std::int64_t r, int count) const {
+    if (!stages_) return x_.data + (first_ + r) * x_.step;
+    for (int i = 0; i < count; ++i) stage_row(x_, first_ + r + i, k_, depth_, staged_ + i * kSlice);
+    return staged_;
+  }
+  /// What later blocks read of their rows first.
+  [[nodiscard]] Ahead::Stretches ahead(std::int64_t r, std::int64_t count) const {
+    if (depth_ == 0) return {};
+    const float* from = x_.data + (first_ + r) * x_.step + k_ / x_.run_length * x_.run_step + k_ % x_.run_length;
+    const auto bytes = static_cast<std::int64_t>(sizeof(float));
+    return {reinterpret_cast<const char*>(from), x_.step * bytes, depth_ * bytes, count};
+  }
 
  private:
-  void stage(const Rows& x, const ProductTile& tile, std::int64_t k, std::int64_t depth, float* staged) {
-    for (std::int64_t r = 0; r < tile.rows; ++r) stage_row(x, tile.first_row + r, k, depth, staged + r * kSlice);
-    data_ = staged;
-    step_ = kSlice;
-    runs_.runs[runs_.count++] = {0, depth};
-  }
-
-  void find_runs(const Rows& x, const ProductTile& tile, std::int64_t k, std::int64_t depth) {
-    data_ = x.data + tile.first_row * x.step;
-    step_ = x.step;
-    while (depth > 0) {
-      const std::int64_t run = k / x.run_length;
-      const std::int64_t offset = k - run * x.run_length;
-      const std::int64_t n = std::min(depth, x.run_length - offset);
-      runs_.runs[runs_.count++] = {run * x.run_step + offset, n};
-      k += n, depth -= n;
+  void find_runs() {
+    std::int64_t k = k_;
+    for (std::int64_t left = depth_; left > 0;) {
+      const std::int64_t run = k / x_.run_length;
+      const std::int64_t offset = k - run * x_.run_length;
+      const std::int64_t n = std::min(left, x_.run_length - offset);
+      runs_.add({run * x_.run_step + offset, n});
+      k += n, left -= n;
     }
   }
 
-  const float* data_ = nullptr;
-  std::int64_t step_ = 0;
+  const Rows& x_;
+  std::int64_t first_;
+  std::int64_t k_;
+  std::int64_t depth_;
+  float* staged_;
+  bool stages_;
   SliceRuns runs_;
 };
+
+/// Row blocks from the largest down to one row: each sum is its own chain, so the cut changes no bit. `done(r, n)`
+/// hears of each block while its sums are in the first-level cache.
+template <int kPanels, class T, class Done>
+static void multiply_rows(const SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_step,
+                          std::int64_t panel_count, const Sink& sink, Ahead& ahead, const Done& done) {
+  std::int64_t r = 0;
+  const auto blocks = [&]<int kRows>() HWY_ATTR {
+    for (; r + kRows <= count; r += kRows) {
+      const float* x = rows.at(r, kRows);
+      ahead.rows(rows.ahead(r + kRows, std::min<std::int64_t>(count - r - kRows, kRows)));
+      multiply_panels<kRows, kPanels>(x, rows.step(), rows.runs(), panels, panel_step, panel_count, sink.at(r, 0),
+                                      ahead);
+      done(r, kRows);
+    }
+  };
+  if constexpr (kPanels <= kBlockPanels) {
+    blocks.template operator()<kBlockRows>();
+    if constexpr (kBlockRows > 4) blocks.template operator()<4>();
+  }
+  blocks.template operator()<2>();
+  blocks.template operator()<1>();
+}
+
+/// Few rows read the weights once, as stored; for many, narrow weights are widened once a tile.
+inline constexpr std::int64_t kFewRows = 3;
+
+template <class T, class Done>
+static void multiply_slice(const SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_step,
+                           std::int64_t panel_count, float* wide, const Sink& sink, Ahead& ahead, const Done& done) {
+  if (count < kFewRows) {
+    return multiply_rows<kStreamPanels>(rows, count, panels, panel_step, panel_count, sink, ahead, done);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    multiply_rows<kBlockPanels>(rows, count, panels, panel_step, panel_count, sink, ahead, done);
+  } else {
+    const std::int64_t depth = rows.runs().depth();
+    for (std::int64_t p = 0; p < panel_count; ++p) {
+      const T* from = panels + p * panel_step;
+      for (std::int64_t k = 0; k < depth; ++k) store(load_panel(from + k * 16), wide + (p * kSlice + k) * 16);
+    }
+    multiply_rows<kBlockPanels>(rows, count, wide, kSlice * 16, panel_count, sink, ahead, done);
+  }
+}
 
 }  // namespace tessera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

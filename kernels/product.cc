@@ -34,68 +34,87 @@ static HWY_INLINE void finish_row(const float* sums, std::int64_t columns, const
   }
 }
 
-static void finish(const ProductJob& job, const ProductTile& tile, const float* sums, std::int64_t sums_step) {
+/// Rows [row, row + count) of a tile, their sums complete.
+static void finish_rows(const ProductJob& job, const ProductTile& tile, std::int64_t row, std::int64_t count,
+                        const float* sums) {
   const std::int64_t first = tile.first_panel * 16;
   const std::int64_t columns = std::min(job.weights->outputs - first, tile.panels * 16);
   const Epilogue& e = job.epilogue;
   const auto from = [&](const float* p) { return p == nullptr ? nullptr : p + first; };
   with_activation(e.activation, [&](auto function) HWY_ATTR {
-    for (std::int64_t r = 0; r < tile.rows; ++r) {
-      const std::int64_t row = tile.first_row + r;
-      const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(row) + first;
-      finish_row(sums + r * sums_step, columns, function, from(e.bias), from(e.scale), residual,
-                 job.out.row(row) + first);
+    for (std::int64_t r = row; r < row + count; ++r) {
+      const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(tile.first_row + r) + first;
+      finish_row(sums + r * tile.panels * 16, columns, function, from(e.bias), from(e.scale), residual,
+                 job.out.row(tile.first_row + r) + first);
     }
   });
 }
 
-// A point function in the middle needs a pass of its own over the tile, which is still in cache; unless it is the only
-// thing between the sum and the output, the sums are kept apart until then.
 template <class T>
-static void one_slice(const ProductJob& job, const ProductTile& tile, const T* panels, float* staged) {
-  const Epilogue& e = job.epilogue;
-  const std::int64_t column = tile.first_panel * 16;
-  const auto from = [&](const float* p) { return p == nullptr ? nullptr : p + column; };
-  const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(tile.first_row) + column;
-  const Matrix out = job.out.slice(tile.first_row, tile.rows)
-                         .columns_from(column, std::min(job.weights->outputs - column, tile.panels * 16));
-  const FinishSums sink{from(e.bias), from(e.scale), residual,   e.residual.row_step,
-                        out.data,     out.row_step,  out.columns};
-  const SliceRows rows(job.x, tile, 0, job.weights->inputs, staged);
-  multiply_slice(rows.data(), rows.step(), tile.rows, rows.runs(), panels, job.weights->inputs * 16, tile.panels, sink);
-  if (e.activation == Activation::none) return;
-  with_activation(e.activation, [&](auto function) HWY_ATTR {
-    for (std::int64_t r = 0; r < out.rows; ++r) map_row(out.row(r), out.columns, out.row(r), function);
-  });
+static const T* panels_of(const PackedWeights& weights, std::int64_t k, std::int64_t panel) {
+  return reinterpret_cast<const T*>(weights.panels.bytes()) + weights.slice_offset(k, panel);
 }
 
+/// One slice of a tile's panels, for `Ahead`.
 template <class T>
-static void product_tile_of(const ProductJob& job, const ProductTile& tile) {
-  HWY_ALIGN float staged[kTileRows * kSlice];
-  const std::int64_t inputs = job.weights->inputs;
-  const T* panels = reinterpret_cast<const T*>(job.weights->panels.bytes()) + tile.first_panel * inputs * 16;
+static Ahead::Stretches panels_ahead(const PackedWeights& weights, const ProductTile& tile, std::int64_t k) {
+  const auto bytes = static_cast<std::int64_t>(16 * sizeof(T)) * weights.slice_depth(k) * tile.panels;
+  return {reinterpret_cast<const char*>(panels_of<T>(weights, k, tile.first_panel)), 0, bytes, 1};
+}
+
+/// Without a point function, scale, residual or half a panel the sums need no pass of their own.
+static bool is_plain(const ProductJob& job, const ProductTile& tile) {
   const Epilogue& e = job.epilogue;
-  const bool linear = e.activation == Activation::none || (e.scale == nullptr && e.residual.data == nullptr);
-  if (inputs <= kSlice && linear) return one_slice(job, tile, panels, staged);
-  HWY_ALIGN float sums[kTileRows * kTilePanels * 16];
-  const std::int64_t sums_step = tile.panels * 16;
-  for (std::int64_t k = 0; k < inputs || k == 0; k += kSlice) {
-    const std::int64_t depth = std::min<std::int64_t>(inputs - k, kSlice);
-    const SliceRows rows(job.x, tile, k, depth, staged);
-    multiply_slice(rows.data(), rows.step(), tile.rows, rows.runs(), panels + k * 16, inputs * 16, tile.panels,
-                   AddToSums{sums, sums_step, k == 0});
+  return e.activation == Activation::none && e.scale == nullptr && e.residual.data == nullptr &&
+         (tile.first_panel + tile.panels) * 16 <= job.weights->outputs;
+}
+
+struct MinusZeros {
+  HWY_ALIGN float data[kTilePanels * 16];
+  constexpr MinusZeros() : data() {
+    for (float& x : data) x = -0.0F;
   }
-  finish(job, tile, sums, sums_step);
+};
+static constexpr MinusZeros kMinusZeros;
+
+static Sink sink_of(const ProductJob& job, const ProductTile& tile, float* sums, bool first, bool out) {
+  const std::int64_t step = tile.panels * 16;
+  Sink sink{sums, step, kMinusZeros.data, sums, step};
+  if (first) sink.from = kMinusZeros.data, sink.from_step = 0;
+  if (!out) return sink;
+  if (job.epilogue.bias != nullptr) sink.bias = job.epilogue.bias + tile.first_panel * 16;
+  sink.to = job.out.row(tile.first_row) + tile.first_panel * 16, sink.to_step = job.out.row_step;
+  return sink;
 }
 
-void product_tile(const ProductJob& job, const ProductTile& tile) {
+template <class T>
+static void product_tile_of(const ProductJob& job, const ProductTile& tile, const ProductTile& next) {
+  HWY_ALIGN float staged[kBlockRows * kSlice];
+  HWY_ALIGN float wide[std::is_same_v<T, float> ? 16 : kTilePanels * kSlice * 16];
+  HWY_ALIGN float sums[kTileRows * kTilePanels * 16];
+  const PackedWeights& weights = *job.weights;
+  const bool plain = is_plain(job, tile);
+  Ahead ahead;
+  for (std::int64_t k = 0; k < weights.inputs || k == 0; k += kSlice) {
+    const bool last = k + kSlice >= weights.inputs;
+    ahead.panels(last ? panels_ahead<T>(weights, next, 0) : panels_ahead<T>(weights, tile, k + kSlice));
+    const std::int64_t depth = weights.slice_depth(k);
+    const SliceRows rows(job.x, tile.first_row, k, depth, staged);
+    multiply_slice(rows, tile.rows, panels_of<T>(weights, k, tile.first_panel), depth * 16, tile.panels, wide,
+                   sink_of(job, tile, sums, k == 0, last && plain), ahead, [&](std::int64_t r, std::int64_t count) {
+                     if (last && !plain) finish_rows(job, tile, r, count, sums);
+                   });
+  }
+}
+
+void product_tile(const ProductJob& job, const ProductTile& tile, const ProductTile& next) {
   switch (job.weights->panels.type()) {
     case DType::f16:
-      return product_tile_of<hwy::float16_t>(job, tile);
+      return product_tile_of<hwy::float16_t>(job, tile, next);
     case DType::bf16:
-      return product_tile_of<hwy::bfloat16_t>(job, tile);
+      return product_tile_of<hwy::bfloat16_t>(job, tile, next);
     default:
-      return product_tile_of<float>(job, tile);
+      return product_tile_of<float>(job, tile, next);
   }
 }
 
@@ -114,11 +133,20 @@ void require(bool holds, const char* what) {
 
 // Sixteen rows side by side: reads run along the rows, writes are contiguous.
 template <class T, class Convert>
+void fill_panel(ConstMatrix weight, std::int64_t first, std::int64_t k, std::int64_t depth, T* panel,
+                const Convert& convert) {
+  const std::int64_t rows = std::min<std::int64_t>(16, weight.rows - first);
+  for (const std::int64_t end = k + depth; k < end; ++k, panel += 16) {
+    for (std::int64_t n = 0; n < rows; ++n) panel[n] = convert(weight.row(first + n)[k]);
+  }
+}
+
+template <class T, class Convert>
 void fill_panels(ConstMatrix weight, T* panels, const Convert& convert) {
-  for (std::int64_t first = 0; first < weight.rows; first += 16) {
-    const std::int64_t rows = std::min<std::int64_t>(16, weight.rows - first);
-    for (std::int64_t k = 0; k < weight.columns; ++k, panels += 16) {
-      for (std::int64_t n = 0; n < rows; ++n) panels[n] = convert(weight.row(first + n)[k]);
+  for (std::int64_t k = 0; k < weight.columns; k += kSlice) {
+    const std::int64_t depth = std::min<std::int64_t>(weight.columns - k, kSlice);
+    for (std::int64_t first = 0; first < weight.rows; first += 16, panels += depth * 16) {
+      fill_panel(weight, first, k, depth, panels, convert);
     }
   }
 }
@@ -159,7 +187,7 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
   if (context.device().is_cuda()) return cuda::product(job);
   const ProductPlan plan(job, context.threads());
   context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
-    for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i));
+    for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), plan.tile(std::min(i + 1, plan.tiles() - 1)));
   });
 }
 

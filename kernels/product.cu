@@ -38,7 +38,10 @@ struct ProductArguments {
     return x.data[row * x.step + run * x.run_step + (k - run * x.run_length)];
   }
   TESSERA_DEVICE float weight(std::int64_t k, std::int64_t n) const {
-    return weights[(n / 16 * inputs + k) * 16 + n % 16];
+    const std::int64_t in_slice = k % kSlice;
+    const std::int64_t start = k - in_slice;
+    const std::int64_t depth = inputs - start < kSlice ? inputs - start : kSlice;
+    return weights[(start * ((outputs + 15) / 16) + n / 16 * depth + in_slice) * 16 + n % 16];
   }
   TESSERA_DEVICE void finish(std::int64_t row, std::int64_t n, float sum) const {
     float y = epilogue.bias == nullptr ? sum : sum + epilogue.bias[n];

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/activation.h"
+#include "kernels/arithmetic.h"
 #include "kernels/context.h"
 
 namespace tessera {
@@ -26,14 +28,24 @@ struct Rows {
   [[nodiscard]] std::int64_t inputs() const noexcept { return runs * run_length; }
 };
 
-/// Weights as every backend reads them: panels of 16 outputs, [ceil(outputs/16)][inputs][16], zeros behind the last
-/// output. Stored as f32, f16 or bf16; narrow types widen exactly.
+/// Weights as every backend reads them: panels of 16 outputs, slice after slice of at most 256 inputs,
+/// [slice][ceil(outputs/16)][inputs of the slice][16], zeros behind the last output. So the panels of one slice are one
+/// stretch of memory, and inputs that are a power of two do not fall into the same cache sets. Stored as f32, f16 or
+/// bf16; narrow types widen exactly.
 struct PackedWeights {
   Tensor panels;
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
 
   [[nodiscard]] std::int64_t panel_count() const noexcept { return (outputs + 15) / 16; }
+  /// Inputs of the slice that begins at input `k`.
+  [[nodiscard]] std::int64_t slice_depth(std::int64_t k) const noexcept {
+    return std::min<std::int64_t>(inputs - k, kSlice);
+  }
+  /// First element of a panel's slice that begins at input `k`.
+  [[nodiscard]] std::int64_t slice_offset(std::int64_t k, std::int64_t panel) const noexcept {
+    return (k * panel_count() + panel * slice_depth(k)) * 16;
+  }
 };
 
 /// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device.
