@@ -78,8 +78,10 @@ std::string input_row(const std::string& path, const ReportCodec& codec, const R
 std::string report_definitions(int threads) {
   return "<p>Figures of quality compare the reconstruction with what this codec was given: the sound at its own rate "
          "and "
-         "in its own channels. Mel distances of codecs of different rates are therefore of different bands, and STOI "
-         "alone (always at 10 kHz) can be compared between them. Above: the mean over all inputs; a dash: no finite "
+         "in its own channels. So mel distances of codecs of different rates are of different bands, and between "
+         "codecs only STOI "
+         "can be compared, whose bands end at 4.3 kHz, from a rate of 10 kHz up. Above: the mean over all inputs; a "
+         "dash: no finite "
          "value. Of several channels, the mean of their figures.</p>\n"
          "<ul><li>mel distance: mean absolute difference of natural-log mel magnitudes (80 bands from 0 to half the "
          "rate, "
