@@ -76,22 +76,17 @@ std::string input_row(const std::string& path, const ReportCodec& codec, const R
 }
 
 std::string report_definitions(int threads) {
-  return "<p>Figures of quality compare the reconstruction with what this codec was given: the sound at its own rate "
-         "and "
-         "in its own channels. So mel distances of codecs of different rates are of different bands, and between "
-         "codecs only STOI "
-         "can be compared, whose bands end at 4.3 kHz, from a rate of 10 kHz up. Above: the mean over all inputs; a "
-         "dash: no finite "
-         "value. Of several channels, the mean of their figures.</p>\n"
-         "<ul><li>mel distance: mean absolute difference of natural-log mel magnitudes (80 bands from 0 to half the "
-         "rate, "
-         "window 1024, hop 256); 0 is best.</li>\n"
+  return "<p>Figures of quality compare the reconstruction with what this codec was given: the sound at its own "
+         "rate and in its own channels. So mel distances of codecs of different rates are of different bands, and "
+         "between codecs only STOI can be compared, whose bands end at 4.3 kHz, from a rate of 10 kHz up. Above: "
+         "the mean over all inputs; a dash: no finite value. Of several channels, the mean of their figures.</p>\n"
+         "<ul><li>mel distance: mean absolute difference of natural-log mel magnitudes (80 bands from 0 to half "
+         "the rate, window 1024, hop 256); 0 is best.</li>\n"
          "<li>SNR, SI-SDR: signal to error in dB, as it is, and without means and with the best scale.</li>\n"
          "<li>STOI: short-time objective intelligibility; 1 is best. Meant for speech.</li>\n"
-         "<li>kbit/s, nominal: log2(codebook) bits a code. Entropy-coded: the entropy of how often each level's codes "
-         "occur in all inputs together, with no other model. Little sound makes it too low: n codes have at most "
-         "log2(n) "
-         "bits each.</li>\n"
+         "<li>kbit/s, nominal: log2(codebook) bits a code. Entropy-coded: the entropy of how often each level's "
+         "codes occur in all inputs together, with no other model. Little sound makes it too low: n codes have at "
+         "most log2(n) bits each.</li>\n"
          "<li>encode, decode: times real time in this run, " +
          std::to_string(threads) + (threads == 1 ? " thread" : " threads") + ", all inputs, one run each.</li></ul>\n";
 }
