@@ -14,12 +14,22 @@ class Invariance : public testing::TestWithParam<Case> {};
 
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 
-// Long inputs would spend the sanitizers' time on more of the same.
+// More of the same would only spend the sanitizers' time: they see shorter clips of every third fixture, each family's
+// among them; the golden tests show them all.
 #if defined(TESSERA_SANITIZED)
 constexpr std::size_t kMostFrames = 22;
+constexpr std::size_t kEvery = 3;
 #else
 constexpr std::size_t kMostFrames = 45;
+constexpr std::size_t kEvery = 1;
 #endif
+
+std::vector<Case> invariance_cases() {
+  std::vector<Case> chosen;
+  const std::vector<Case> all = cases();
+  for (std::size_t i = 0; i < all.size(); i += kEvery) chosen.push_back(all[i]);
+  return chosen;
+}
 
 std::vector<float> shortened(const std::vector<float>& wave, const AudioCodecInfo& info) {
   const auto frame = static_cast<std::size_t>(info.hop * info.channels);
@@ -125,7 +135,7 @@ TEST_P(Invariance, StreamingCodecsAnswerEveryFrame) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, Invariance, testing::ValuesIn(cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Fixtures, Invariance, testing::ValuesIn(invariance_cases()), case_name);
 
 }  // namespace
 }  // namespace tessera::fixtures

@@ -142,7 +142,7 @@ AttentionShape shape_of(int heads, int key_value_heads, int head_dim, std::int64
 
 TEST(Attention, EveryBackendFollowsTheRule) {
   Random random(41);
-  for (int i = 0; i < 80; ++i) {
+  for (int i = 0; i < tries(80); ++i) {
     Job j{};
     const int key_value_heads = static_cast<int>(random.integer(1, 3));
     const int heads = key_value_heads * static_cast<int>(random.integer(1, 3));

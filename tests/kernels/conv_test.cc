@@ -160,7 +160,7 @@ Job random_job(Random& random) {
 
 TEST(Conv1d, EveryBackendFollowsTheRule) {
   Random random(31);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < tries(100); ++i) {
     Job j = random_job(random);
     j.shape.dilation = random.coin() ? 1 : random.integer(2, 9);
     const bool depthwise =
@@ -181,7 +181,7 @@ TEST(Conv1d, LongKernelsAndManyRows) {
 
 TEST(ConvTranspose1d, EveryBackendFollowsTheRule) {
   Random random(33);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < tries(100); ++i) {
     Job j = random_job(random);
     j.frames = i % 10 == 0 ? random.integer(0, j.shape.taps()) : j.shape.taps() - 1 + random.extent(40);
     check_transpose(j, random);
@@ -204,7 +204,7 @@ std::int64_t source_rule(std::int64_t i, std::int64_t frames, PadMode mode) {
 
 TEST(PadFrames, EveryBackendFollowsTheRule) {
   Random random(35);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     const auto mode = static_cast<PadMode>(i % 3);
     const std::int64_t frames = random.extent(40, mode == PadMode::zeros);
     const std::int64_t most = mode == PadMode::reflect ? frames - 1 : 20;

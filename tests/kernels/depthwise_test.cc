@@ -45,7 +45,7 @@ void check(DepthwiseJob j, std::int64_t steps, std::int64_t spare, Random& rando
 
 TEST(Depthwise, EveryBackendFollowsTheRule) {
   Random random(41);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     DepthwiseJob j{};
     j.x.columns = random.extent(70, false);
     j.phases = random.coin() ? 1 : random.integer(2, 6);

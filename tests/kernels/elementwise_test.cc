@@ -69,7 +69,7 @@ void check(Kind kind, std::int64_t rows, std::int64_t columns, bool in_place, Ra
 
 TEST(Elementwise, EveryBackendFollowsTheRule) {
   Random random(61);
-  for (int i = 0; i < 70; ++i) {
+  for (int i = 0; i < tries(70); ++i) {
     check(static_cast<Kind>(i % 7), random.extent(90), random.extent(600), random.coin(), random);
   }
 }
@@ -105,7 +105,7 @@ void check_repeat(std::int64_t rows, std::int64_t columns, std::int64_t factor, 
 
 TEST(Frames, EveryBackendFollowsTheRule) {
   Random random(63);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     const std::int64_t factor = random.integer(1, 9);
     check_mean(random.extent(60), random.extent(300), factor, random.integer(0, factor - 1), random);
     check_repeat(random.extent(60), random.extent(300), factor, random);

@@ -30,7 +30,7 @@ void check(std::int64_t entries, std::int64_t rows, std::int64_t columns, bool s
 
 TEST(Embedding, EveryBackendFollowsTheRule) {
   Random random(51);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     check(random.integer(1, 50), random.extent(90), random.extent(600), random.coin(), random);
   }
 }

@@ -15,6 +15,15 @@
 
 namespace tessera::harness {
 
+/// How many random shapes a test tries: a third under the sanitizers, which are many times slower.
+[[nodiscard]] constexpr int tries(int count) {
+#if defined(TESSERA_SANITIZED)
+  return (count + 2) / 3;
+#else
+  return count;
+#endif
+}
+
 struct Backend {
   std::string name;
   ContextOptions options;

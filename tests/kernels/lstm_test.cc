@@ -105,7 +105,7 @@ void check(const Job& j, std::int64_t piece, bool in_place, Random& random) {
 
 TEST(Lstm, EveryBackendFollowsTheRule) {
   Random random(81);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     Job j{random.integer(0, 9), random.integer(1, 5), random.extent(60), random.extent(70)};
     if (i % 4 == 0) j.storage = DType::bf16;
     const bool in_place = i % 5 == 0;

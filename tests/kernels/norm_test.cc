@@ -99,7 +99,7 @@ void check(const Job& j, Random& random, float offset = 0.3F) {
 
 TEST(Norm, RowsFollowTheRuleOnEveryBackend) {
   Random random(21);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     const Kind kind = random.coin() ? Kind::layer : Kind::rms;
     const bool bias = kind == Kind::layer && random.coin();
     check({kind, random.extent(90), random.extent(600), 1, bias, random.coin()}, random, i % 5 == 0 ? 1000.0F : 0.3F);
@@ -108,7 +108,7 @@ TEST(Norm, RowsFollowTheRuleOnEveryBackend) {
 
 TEST(Norm, GroupsFollowTheRuleOnEveryBackend) {
   Random random(22);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     const std::int64_t groups = random.integer(1, 40);
     const std::int64_t width = random.extent(70, false);
     check({Kind::group, random.extent(600), groups * width, groups, random.coin(), random.coin()}, random);
@@ -132,7 +132,7 @@ void check_l2(const std::vector<float>& x, std::int64_t rows, std::int64_t colum
 
 TEST(L2Normalize, EveryBackendFollowsTheRule) {
   Random random(25);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     const std::int64_t rows = random.extent(60);
     const std::int64_t columns = random.extent(200);
     check_l2(random.floats(rows * columns), rows, columns, i % 3 == 0 ? 5.0F : 1e-12F, random.coin());

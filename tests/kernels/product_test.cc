@@ -79,7 +79,7 @@ void check(const Job& j, Random& random) {
 
 TEST(Product, EveryBackendFollowsTheRule) {
   Random random(1);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     Job j{};
     j.rows = random.extent(70);
     j.runs = random.coin() ? 1 : random.integer(1, 4);

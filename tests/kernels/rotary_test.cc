@@ -51,7 +51,7 @@ void check(const Job& j, Random& random) {
 
 TEST(Rotary, EveryBackendFollowsTheRule) {
   Random random(31);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     Job j{};
     j.rows = random.extent(60);
     j.shape.heads = static_cast<int>(random.integer(1, 5));

@@ -49,7 +49,7 @@ void check_argmax(const std::string& name, const std::vector<float>& x, std::int
 // Few different values: most rows have ties, between lanes, chunks and threads.
 TEST(Argmax, TiesGoToTheLowestIndex) {
   Random random(51);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     const std::int64_t rows = random.extent(40);
     const std::int64_t columns = random.extent(600);
     auto x = random.floats(rows * columns);
@@ -112,7 +112,7 @@ void check_nearest(Random& random, std::int64_t rows, std::int64_t size, std::in
 
 TEST(NearestCodes, EveryBackendFollowsTheRule) {
   Random random(53);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     check_nearest(random, random.extent(60), random.extent(100, false), random.extent(300, false),
                   random.integer(0, 3));
   }
@@ -128,7 +128,7 @@ TEST(NearestCodes, Speed) {
 
 TEST(SubtractEntries, EveryBackendFollowsTheRule) {
   Random random(55);
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < tries(30); ++i) {
     const std::int64_t rows = random.extent(70);
     const std::int64_t width = random.extent(130, false);
     const std::int64_t size = random.integer(1, 40);

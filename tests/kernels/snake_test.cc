@@ -39,7 +39,7 @@ void check(const std::vector<float>& x, const std::vector<float>& alpha, std::in
 
 TEST(Snake, EveryBackendFollowsTheRule) {
   Random random(71);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < tries(60); ++i) {
     const std::int64_t rows = random.extent(70);
     const std::int64_t channels = random.extent(300);
     const auto x = random.floats(rows * channels, i % 4 == 0 ? 3000.0F : 2.0F);

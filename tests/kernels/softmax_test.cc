@@ -31,7 +31,7 @@ void check(const std::vector<float>& x, std::int64_t rows, std::int64_t columns,
 
 TEST(Softmax, EveryBackendFollowsTheRule) {
   Random random(71);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < tries(40); ++i) {
     const std::int64_t rows = random.extent(60);
     const std::int64_t columns = random.extent(600);
     check(random.floats(rows * columns, i % 3 == 0 ? 100.0F : 2.0F), rows, columns, random.coin());

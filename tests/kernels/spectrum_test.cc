@@ -24,7 +24,7 @@ std::vector<float> with_specials(std::vector<float> x) {
 
 TEST(Magnitude, EveryBackendFollowsTheRule) {
   Random random(61);
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < tries(30); ++i) {
     const std::int64_t frames = random.extent(50);
     const std::int64_t bins = random.extent(300);
     auto x = random.floats(frames * 2 * bins);
@@ -45,7 +45,7 @@ TEST(Magnitude, EveryBackendFollowsTheRule) {
 
 TEST(LogClamped, EveryBackendFollowsTheRule) {
   Random random(62);
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < tries(30); ++i) {
     const std::int64_t rows = random.extent(50);
     const std::int64_t columns = random.extent(300);
     const float floor = i % 2 == 0 ? 1e-7F : 0.5F;
@@ -63,7 +63,7 @@ TEST(LogClamped, EveryBackendFollowsTheRule) {
 
 TEST(SpectrumFromPolar, EveryBackendFollowsTheRule) {
   Random random(63);
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < tries(30); ++i) {
     const std::int64_t frames = random.extent(50);
     const std::int64_t bins = random.extent(200);
     auto x = random.floats(frames * 2 * bins, 4.0F);
@@ -117,7 +117,7 @@ std::vector<float> stft_rule(const std::vector<float>& x, std::int64_t n, std::i
 
 TEST(Stft, EveryBackendFollowsTheRule) {
   Random random(64);
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < tries(16); ++i) {
     const std::int64_t n = i == 0 ? 1 : i == 1 ? 2 : random.integer(3, 90);
     const std::int64_t hop = random.integer(1, n + 3);
     const std::int64_t frames = random.extent(20);
@@ -144,7 +144,7 @@ float inverse_basis(std::int64_t column, std::int64_t i, std::int64_t n, const s
 
 TEST(InverseStft, EveryBackendFollowsTheRule) {
   Random random(65);
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < tries(12); ++i) {
     const std::int64_t n = i == 0 ? 1 : i == 1 ? 2 : random.integer(3, 50);
     const std::int64_t hop = random.integer(1, n + 3);
     const std::int64_t taps = (n + hop - 1) / hop;
