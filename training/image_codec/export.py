@@ -25,7 +25,7 @@ from data import heldout_pictures
 from model import VQModel
 
 MAX_BYTES = 8_000_000
-GOLDEN_WINDOWS = ((0, 0, 128, 128), (32, 16, 64, 96), (24, 40, 72, 56))  # x, y, width, height
+GOLDEN_WINDOWS = ((32, 32, 64, 64), (32, 16, 64, 96), (24, 40, 72, 56))  # x, y, width, height
 
 
 def shipped_tensors(state: dict[str, Any]) -> dict[str, Tensor]:
@@ -64,39 +64,38 @@ def golden_pictures(packed: Path) -> list[Image.Image]:
     return [p.crop((x, y, x + width, y + height)) for p, (x, y, width, height) in pairs]
 
 
-def expected(model: VQModel, pixels: Tensor) -> dict[str, Tensor]:
-    """Codes, their margins and the decoded picture of pixels [H, W, 3] in 0 ... 255.
+def expected(model: VQModel, values: Tensor) -> dict[str, Tensor]:
+    """Codes, their margins and the decoded picture of values [1, H, W, 3] in -1 ... 1.
 
     A margin is (second best - best) / best of the squared distances of unit vectors. Where it
     is below 1e-4, another program may rightly find the other code.
     """
-    values = pixels.permute(2, 0, 1)[None].double() / 127.5 - 1.0
-    latents = model.latents(values)[0]
-    distances = torch.cdist(latents.flatten(0, 1), model.quantize.rows()).square()
+    latents = model.latents(values.permute(0, 3, 1, 2).double())
+    distances = torch.cdist(latents.flatten(0, 2), model.quantize.rows()).square()
     nearest, codes = distances.topk(2, largest=False)
-    codes = codes[:, 0].view(latents.shape[:2])
-    decoded = model.decode(codes[None])[0].permute(1, 2, 0)
+    codes = codes[:, 0].view(latents.shape[:3])
     margin = (nearest[:, 1] - nearest[:, 0]) / nearest[:, 0]
     return {
         "codes": codes.to(torch.int32),
         "margin": margin.float().view(codes.shape),
-        "decoded": decoded.float().contiguous(),
+        "decoded": model.decode(codes).permute(0, 2, 3, 1).float().contiguous(),
     }
 
 
-def golden(folder: Path, pictures: list[Tensor]) -> dict[str, Tensor]:
+def golden(folder: Path, pictures: list[Image.Image]) -> dict[str, Tensor]:
     """Expectations in float64, rounded once."""
     model = load_shipped(folder, torch.float64)
     tensors = {}
-    for i, pixels in enumerate(pictures):
-        tensors[f"picture.{i}"] = pixels
-        tensors.update({f"{name}.{i}": t for name, t in expected(model, pixels).items()})
+    for i, picture in enumerate(pictures):
+        values = as_input(picture).permute(0, 2, 3, 1).contiguous()
+        tensors[f"picture.{i}"] = values
+        tensors.update({f"{name}.{i}": t for name, t in expected(model, values).items()})
     return tensors
 
 
 def export(checkpoint: Path, packed: Path, out: Path) -> None:
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    pictures = [torch.from_numpy(np.asarray(p).copy()) for p in golden_pictures(packed)]
+    pictures = golden_pictures(packed)
     out.mkdir(parents=True, exist_ok=True)
     # Everything is made beside its place and renamed, so that readers never see halves.
     with tempfile.TemporaryDirectory(dir=out.parent) as made:
@@ -124,14 +123,13 @@ def check(folder: Path, golden_file: Path) -> None:
     wanted = load_file(golden_file)
     differ, least, error = 0, float("inf"), 0.0
     for i in range(sum(name.startswith("picture.") for name in wanted)):
-        found = model.encode(wanted[f"picture.{i}"].permute(2, 0, 1)[None].float() / 127.5 - 1.0)[0]
         margin, codes = wanted[f"margin.{i}"], wanted[f"codes.{i}"]
-        wrong = found != codes
+        wrong = model.encode(wanted[f"picture.{i}"].permute(0, 3, 1, 2)) != codes
         differ += int(wrong.sum())
         least = min(least, float(margin.min()))
         if (margin[wrong] > 1e-4).any():
             raise SystemExit(f"picture {i}: a code differs that is no near tie")
-        decoded = model.decode(codes[None].long())[0].permute(1, 2, 0)
+        decoded = model.decode(codes.long()).permute(0, 2, 3, 1)
         error = max(error, float((decoded - wanted[f"decoded.{i}"]).abs().max()))
     print(f"{differ} codes differ, least margin {least:.1e}, largest error of a value {error:.1e}")
     if error > 1e-4:

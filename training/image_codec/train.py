@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from compose import CropSampler
 from data import SIZE
 from model import AttnBlock, ResnetBlock, VQModel
+from muon import Muon
 from quantize import CodebookLearner
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +30,7 @@ CROP = 64
 START_ROWS = 60_000  # latents that the first k-means sees
 REFIT_PICTURES = 500
 KMEANS_ROUNDS = 8
-SLEEPING_LEVELS = 2  # of the highest resolution
+SLEEPING_LEVELS = 1  # of the highest resolution
 REPLACE_EVERY = 20
 AVERAGE_DECAY = 0.995
 LOG_EVERY = 25
@@ -60,6 +61,13 @@ def costly_blocks(model: VQModel) -> list[ResnetBlock]:
     return [block for level in levels for block in level.res]
 
 
+def inner_weights(model: VQModel) -> list[nn.Parameter]:
+    """Convolutions between the first and the last of each half: those that Muon moves."""
+    outer = ("conv_in", "conv_out", "quant_conv", "post_quant_conv")
+    named = model.named_parameters()
+    return [p for n, p in named if p.ndim == 4 and n.split(".")[-2] not in outer]
+
+
 def put_to_sleep(blocks: list[ResnetBlock]) -> None:
     for block in blocks:
         block.forward = block.shortcut
@@ -87,11 +95,12 @@ class Trainer:
         self.model.to(memory_format=torch.channels_last)
         self.learner = CodebookLearner(self.model.quantize)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in self.trained if p.ndim > 1], "weight_decay": args.weight_decay},
-            {"params": [p for p in self.trained if p.ndim <= 1], "weight_decay": 0.0},
+        inner = inner_weights(self.model)
+        rest = [p for p in self.trained if all(p is not w for w in inner)]
+        self.optimizers = [
+            Muon(inner, momentum=0.95, weight_decay=args.weight_decay),
+            torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), fused=True)
         self.average = [p.detach().clone() for p in self.trained]
         self.sampler = CropSampler(args.packed)
         self.step, self.seconds, self.cpu_seconds, self.megapixels = 0, 0.0, 0.0, 0.0
@@ -108,7 +117,7 @@ class Trainer:
             "config": self.config,
             "model": self.model.state_dict(),
             "average": dict(zip(names, self.average, strict=True)),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
             "learner": self.learner.state(),
             "torch_rng": torch.get_rng_state(),
             "numpy_rng": self.rng.bit_generator.state,
@@ -125,7 +134,8 @@ class Trainer:
         state = torch.load(self.checkpoint, weights_only=False)
         self.model.load_state_dict(state["model"])
         self.average = list(state["average"].values())
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state.get("optimizers", []), strict=False):
+            optimizer.load_state_dict(kept)
         self.learner.restore(state["learner"])
         torch.set_rng_state(state["torch_rng"])
         self.rng.bit_generator.state = state["numpy_rng"]
@@ -180,11 +190,12 @@ class Trainer:
         total = total + self.args.slope_weight * slope + self.args.commitment_weight * commitment
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.trained, self.args.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        if torch.isfinite(norm):
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate()
+            if torch.isfinite(norm):
+                optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.megapixels += pictures.numel() / 3e6
         values = (mse, l1, slope, commitment, norm)
         return dict(zip(LOSSES, (v.detach().item() for v in values), strict=True))
@@ -237,12 +248,12 @@ def main() -> None:
     parser.add_argument("--packed", type=Path, default=Path("packed"))
     parser.add_argument("--config", type=Path, default=HERE / "config.json")
     parser.add_argument("--out", type=Path, default=Path("run"))
-    parser.add_argument("--budget-seconds", type=float, default=4700.0)
-    parser.add_argument("--quantize-at", type=float, default=0.12, help="share of the budget")
-    parser.add_argument("--wake-at", type=float, default=0.6, help="likewise: all blocks work")
+    parser.add_argument("--budget-seconds", type=float, default=4200.0)
+    parser.add_argument("--quantize-at", type=float, default=0.18, help="share of the budget")
+    parser.add_argument("--wake-at", type=float, default=0.45, help="likewise: all blocks work")
     parser.add_argument("--whole-at", type=float, default=0.85, help="likewise: no crops any more")
     parser.add_argument("--batch", type=int, default=16, help="crops a step, a quarter if whole")
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warmup-steps", type=int, default=50)
     parser.add_argument("--weight-decay", type=float, default=1e-3)
     parser.add_argument("--clip-norm", type=float, default=1.0)
