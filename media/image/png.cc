@@ -5,6 +5,7 @@
 
 #include "kernels/error.h"
 #include "media/fault.h"
+#include "media/image/bytes.h"
 #include "media/image/header.h"
 
 namespace tessera::media {
@@ -26,7 +27,7 @@ class PngReader {
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
 
-  [[nodiscard]] ImageInfo info() {
+  [[nodiscard]] ImageInfo info() const {
     return {"png", static_cast<int>(png_get_image_height(png_, info_)),
             static_cast<int>(png_get_image_width(png_, info_)), orientation()};
   }
@@ -80,11 +81,17 @@ class PngReader {
     return true;
   }
 
-  [[nodiscard]] int orientation() {
-    png_bytep exif = nullptr;
-    png_uint_32 size = 0;
-    if (png_get_eXIf_1(png_, info_, &size, &exif) == 0 || exif == nullptr) return 1;
-    return exif_orientation(exif, size);
+  /// The chunk may come after the picture, which libpng has not read by then.
+  [[nodiscard]] int orientation() const {
+    Bytes bytes(file_.bytes.data(), file_.bytes.size(), true);
+    for (std::uint64_t at = 8; bytes.has(at, 8);) {
+      const std::uint64_t size = bytes.u32(at);
+      if (bytes.begins(at + 4, "eXIf") && bytes.has(at + 8, size)) {
+        return exif_orientation(file_.bytes.data() + at + 8, size);
+      }
+      at += size + 12;
+    }
+    return 1;
   }
 
   [[noreturn]] void destroy_and_refuse() {

@@ -120,8 +120,22 @@ CONFIG = {
 }
 
 
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "images" / "files"
+# What the first byte of an input picks, see fuzz_image.cc; 8 more allows cut files.
+IMAGE = {
+    name: bytes([reader]) + (GOLDEN / name).read_bytes()[:2000]
+    for name, reader in {
+        "oriented_6.jpg": 0, "cmyk.jpg": 8, "progressive.jpg": 0, "palette_alpha.png": 1, "interlaced.png": 9,
+        "grey_key.png": 1, "oriented_3.png": 1, "oriented_3.webp": 2, "grey_lossy.webp": 2, "palette.bmp": 3,
+        "bilevel.bmp": 3, "bilevel.tif": 4, "grey16.tif": 4, "bilevel.gif": 5,
+    }.items()
+}
+IMAGE["exif"] = bytes([6]) + b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
+
+
 def main():
-    for target, seeds in {"safetensors": SAFETENSORS, "config": CONFIG, "wav": WAV, "codes": CODES}.items():
+    targets = {"safetensors": SAFETENSORS, "config": CONFIG, "wav": WAV, "codes": CODES, "image": IMAGE}
+    for target, seeds in targets.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():

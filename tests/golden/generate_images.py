@@ -118,6 +118,9 @@ def save_pngs(source: dict[str, Image.Image]) -> None:
     save(frames[0], "animated.png", save_all=True, append_images=frames[1:], duration=100)
     (FILES / "rgb16.png").write_bytes(png16(source["rgb"]))
     (FILES / "interlaced.png").write_bytes(interlaced(source["rgb"]))
+    upright = (FILES / "rgb.png").read_bytes()
+    exif = struct.pack(">HHIHHHIHHI", 0x4D4D, 42, 8, 1, 0x0112, 3, 1, 8, 0, 0)
+    (FILES / "oriented_late.png").write_bytes(upright[:-12] + chunk(b"eXIf", exif) + upright[-12:])
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
