@@ -142,20 +142,26 @@ void fill_panel(ConstMatrix weight, std::int64_t first, std::int64_t k, std::int
 }
 
 template <class T, class Convert>
-void fill_panels(ConstMatrix weight, T* panels, const Convert& convert) {
-  for (std::int64_t k = 0; k < weight.columns; k += kSlice) {
-    const std::int64_t depth = std::min<std::int64_t>(weight.columns - k, kSlice);
-    for (std::int64_t first = 0; first < weight.rows; first += 16, panels += depth * 16) {
-      fill_panel(weight, first, k, depth, panels, convert);
+void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weight, T* panels, const Convert& convert) {
+  context.parallel_for(packed.panel_count(), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      for (std::int64_t k = 0; k < weight.columns; k += kSlice) {
+        fill_panel(weight, panel * 16, k, packed.slice_depth(k), panels + packed.slice_offset(k, panel), convert);
+      }
     }
-  }
+  });
 }
 
-void fill_panels(ConstMatrix weight, DType storage, std::byte* panels) {
-  if (storage == DType::f32) return fill_panels(weight, reinterpret_cast<float*>(panels), [](float x) { return x; });
-  auto* narrow = reinterpret_cast<std::uint16_t*>(panels);
-  if (storage == DType::f16) return fill_panels(weight, narrow, [](float x) { return f16_from_float(x); });
-  fill_panels(weight, narrow, [](float x) { return bf16_from_float(x); });
+void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weight, std::byte* panels) {
+  const auto fill = [&](auto* at, const auto& convert) { fill_panels(context, packed, weight, at, convert); };
+  switch (packed.panels.type()) {
+    case DType::f16:
+      return fill(reinterpret_cast<std::uint16_t*>(panels), [](float x) { return f16_from_float(x); });
+    case DType::bf16:
+      return fill(reinterpret_cast<std::uint16_t*>(panels), [](float x) { return bf16_from_float(x); });
+    default:
+      return fill(reinterpret_cast<float*>(panels), [](float x) { return x; });
+  }
 }
 
 }  // namespace
@@ -167,11 +173,11 @@ PackedWeights pack_weights(Context& context, ConstMatrix weight, DType storage) 
   packed.outputs = weight.rows;
   packed.panels = context.allocate({packed.panel_count(), weight.columns, 16}, storage);
   if (!context.device().is_cuda()) {
-    fill_panels(weight, storage, packed.panels.bytes());
+    fill_panels(context, packed, weight, packed.panels.bytes());
     return packed;
   }
   std::vector<std::byte> host(static_cast<std::size_t>(packed.panels.size()) * size_of(storage));
-  fill_panels(weight, storage, host.data());
+  fill_panels(context, packed, weight, host.data());
   context.upload(host.data(), packed.panels.bytes(), host.size());
   return packed;
 }
