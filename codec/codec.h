@@ -10,8 +10,17 @@
 
 namespace tessera {
 
-/// Codes of one clip: `rows[level][frame]`, coarse to fine. Rows of a multi-rate codec differ in length.
+/// Codes of one clip: `rows[level][frame]`, coarse to fine. Rows of a multi-rate codec differ in length. Codes of one
+/// picture or video: `rows[level][position]`, positions running through `grid`.
 struct Codes {
+  struct Grid {
+    std::int64_t frames = 0;
+    std::int64_t rows = 0;
+    std::int64_t columns = 0;
+    [[nodiscard]] std::int64_t positions() const noexcept { return frames * rows * columns; }
+    friend bool operator==(const Grid&, const Grid&) = default;
+  };
+
   std::vector<std::vector<std::int32_t>> rows;
   /// Of a codec that encodes segments with a level of their own (EnCodec at 48 kHz): the frames of each, and the factor
   /// its samples were divided by (none when the codec does not normalise). `rows` run through all of them.
@@ -19,6 +28,8 @@ struct Codes {
   std::vector<float> scales;
   /// Samples per channel, at the codec's rate, that were encoded before padding; -1 when unknown.
   std::int64_t samples = -1;
+  /// Frame by frame in reading order; zeros for sound.
+  Grid grid;
 
   [[nodiscard]] std::int64_t frames() const noexcept {
     return rows.empty() ? 0 : static_cast<std::int64_t>(rows.front().size());

@@ -124,14 +124,14 @@ struct GroupSlice {
   struct Shared {
     float position[kSlice];
   };
-  GroupNormJob job;
+  GroupMomentsJob job;
 
   template <class B>
   TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
     const std::int64_t slice = block.index / job.groups;
     const std::int64_t group = block.index % job.groups;
     const std::int64_t first = slice * kSlice;
-    const std::int64_t left = job.norm.input.rows - first;
+    const std::int64_t left = job.x.pixels() - first;
     const int count = left < kSlice ? static_cast<int>(left) : kSlice;
     block.each([&](int t) {
       if (t < count) shared.position[t] = sum(first + t, group * job.width());
@@ -140,16 +140,16 @@ struct GroupSlice {
       if (t != 0) return;
       float chain = 0.0F;
       for (int i = 0; i < count; ++i) chain = chain + shared.position[i];
-      job.slice_sums()[slice * job.groups + group] = chain;
+      job.sums[slice * job.groups + group] = chain;
     });
   }
 
-  TESSERA_DEVICE float sum(std::int64_t r, std::int64_t channel) const {
-    const float* x = job.norm.input.data + r * job.norm.input.row_step + channel;
+  TESSERA_DEVICE float sum(std::int64_t position, std::int64_t channel) const {
+    const float* x = job.x.pixel(position) + channel;
     float chain[16] = {};
     for (std::int64_t i = 0; i < job.width(); i += 16) {
       for (int j = 0; j < 16 && i + j < job.width(); ++j) {
-        const float d = kSquares ? x[i + j] - job.means()[channel] : x[i + j];
+        const float d = kSquares ? x[i + j] - job.moments[channel] : x[i + j];
         chain[j] = kSquares ? scalar::Lanes::fma(d, d, chain[j]) : chain[j] + d;
       }
     }
@@ -160,22 +160,23 @@ struct GroupSlice {
 // One channel's mean, or its scale.
 template <bool kSquares>
 struct FinishChannel {
-  GroupNormJob job;
+  GroupMomentsJob job;
   TESSERA_DEVICE void operator()(std::int64_t, std::int64_t channel) const {
     const float total = job.total(channel / job.width());
     if (kSquares) {
-      job.scales()[channel] = inverse_root(total, job.count(), job.norm.epsilon);
+      job.scales()[channel] = inverse_root(total, job.count(), job.epsilon);
     } else {
-      job.means()[channel] = total / job.count();
+      job.moments[channel] = total / job.count();
     }
   }
 };
 
 struct GroupNormOne {
-  GroupNormJob job;
+  NormJob job;
+  const float* moments;
   TESSERA_DEVICE void operator()(std::int64_t r, std::int64_t i) const {
-    const float d = job.norm.input.data[r * job.norm.input.row_step + i] - job.means()[i];
-    write(job.norm, r, i, d * job.scales()[i]);
+    const float d = job.input.data[r * job.input.row_step + i] - moments[i];
+    write(job, r, i, d * moments[job.input.columns + i]);
   }
 };
 
@@ -189,13 +190,15 @@ void l2_normalize(ConstMatrix x, float epsilon, Matrix out) {
   launch(L2NormalizeRows{x, epsilon, out}, (x.rows + 15) / 16);
 }
 
-void group_norm(const GroupNormJob& job) {
-  const std::int64_t channels = job.norm.input.columns;
+void group_moments(const GroupMomentsJob& job) {
   launch(GroupSlice<false>{job}, job.slices() * job.groups);
-  launch_each(1, channels, FinishChannel<false>{job});
+  launch_each(1, job.x.channels, FinishChannel<false>{job});
   launch(GroupSlice<true>{job}, job.slices() * job.groups);
-  launch_each(1, channels, FinishChannel<true>{job});
-  launch_each(job.norm.input.rows, channels, GroupNormOne{job});
+  launch_each(1, job.x.channels, FinishChannel<true>{job});
+}
+
+void group_norm(const NormJob& job, const float* moments) {
+  launch_each(job.input.rows, job.input.columns, GroupNormOne{job, moments});
 }
 
 }  // namespace tessera::cuda

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/context.h"
+#include "kernels/picture.h"
 
 namespace tessera {
 
@@ -23,6 +23,10 @@ void rms_norm(Context& context, ConstMatrix input, const float* weight, float ep
 /// of one picture or clip.
 void group_norm(Context& context, ConstMatrix input, std::int64_t groups, const float* weight, const float* bias,
                 float epsilon, Matrix out);
+
+/// What group_norm takes of a picture, its positions being the pixels in reading order: `moments` is 2 * channels
+/// floats on the device, the mean of each channel's group, then its 1 / sqrt(variance + epsilon).
+void group_moments(Context& context, ConstPicture x, std::int64_t groups, float epsilon, float* moments);
 
 /// Each row of [rows, columns]: norm = sqrt(sum x*x); y = x / max(norm, epsilon). PyTorch's F.normalize over the last
 /// axis. Rows and codebook normalised so, nearest_codes (kernels/search.h) finds the entry of the largest cosine.

@@ -90,9 +90,12 @@ const Shape& Checkpoint::shape_of(std::string_view name) const { return find(nam
 
 void Checkpoint::ignore_suffix(std::string_view suffix) { ignored_.emplace_back(suffix); }
 
+void Checkpoint::ignore_outside(std::string_view prefix) { prefix_ = prefix; }
+
 bool Checkpoint::expected(std::string_view name) const {
-  return used_.contains(name) || std::any_of(ignored_.begin(), ignored_.end(),
-                                             [name](const std::string& suffix) { return name.ends_with(suffix); });
+  return used_.contains(name) || !name.starts_with(prefix_) ||
+         std::any_of(ignored_.begin(), ignored_.end(),
+                     [name](const std::string& suffix) { return name.ends_with(suffix); });
 }
 
 void Checkpoint::finish() const {

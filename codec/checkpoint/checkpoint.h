@@ -85,6 +85,8 @@ class Checkpoint {
   [[nodiscard]] const Shape& shape_of(std::string_view name) const;
   /// Marks tensors as expected though unused: names ending in `suffix` (training state, cached windows).
   void ignore_suffix(std::string_view suffix);
+  /// The same for names that do not begin with `prefix`: a codec inside a language model's checkpoint.
+  void ignore_outside(std::string_view prefix);
   /// Throws CheckpointError that lists (at most ten of) the tensors nobody asked for.
   void finish() const;
 
@@ -102,6 +104,7 @@ class Checkpoint {
   std::map<std::string, const StoredTensor*, std::less<>> tensors_;
   std::set<std::string, std::less<>> used_;
   std::vector<std::string> ignored_;
+  std::string prefix_;
   std::int64_t parameters_ = 0;
 };
 

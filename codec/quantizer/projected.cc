@@ -1,16 +1,13 @@
 #include "codec/quantizer/projected.h"
 
-#include <cmath>
-
 #include "codec/layers/linear.h"
+#include "codec/quantizer/unit_rows.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/norm.h"
 
 namespace tessera {
 namespace {
-
-constexpr float kLeastNorm = 1e-12F;
 
 ConvLayer::Options projection(std::int64_t in, std::int64_t out) {
   ConvLayer::Options options;
@@ -21,17 +18,6 @@ ConvLayer::Options projection(std::int64_t in, std::int64_t out) {
 Tensor project(Context& context, const ConvLayer& layer, ConstMatrix x, const Epilogue& after = {}) {
   ConvLayer::State none;
   return layer.forward(context, none, x, after);
-}
-
-// Rows of length 1, as torch.nn.functional.normalize makes them.
-std::vector<float> normalised(std::vector<float> rows, std::int64_t width) {
-  for (auto row = rows.begin(); row != rows.end(); row += width) {
-    double square = 0;
-    for (auto at = row; at != row + width; ++at) square += static_cast<double>(*at) * *at;
-    const double length = std::max(std::sqrt(square), static_cast<double>(kLeastNorm));
-    for (auto at = row; at != row + width; ++at) *at = static_cast<float>(*at / length);
-  }
-  return rows;
 }
 
 }  // namespace
@@ -49,7 +35,7 @@ ProjectedQuantizer::Level ProjectedQuantizer::load_level(Context& context, Check
   const std::int64_t size = shape.codebook_size;
   const std::int64_t width = shape.codebook_width;
   const std::vector<float> entries = checkpoint.floats(name + ".codebook.weight", {size, width});
-  const std::vector<float> directions = normalised(entries, width);
+  const std::vector<float> directions = unit_rows(entries, width);
   Tensor stored = context.allocate({size, width});
   context.upload(entries.data(), stored.bytes(), entries.size() * sizeof(float));
   return {{context, checkpoint, name + ".in_proj", projection(shape.latent, width)},

@@ -5,6 +5,7 @@
 #include "kernels/activation.h"
 #include "kernels/attention_job.h"
 #include "kernels/conv.h"
+#include "kernels/conv2d_job.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/depthwise.h"
 #include "kernels/elementwise_job.h"
@@ -20,6 +21,7 @@ TESSERA_CUDA_TWIN void snake(ConstMatrix x, const float* alpha, const float* rec
 TESSERA_CUDA_TWIN void product(const ProductJob& job);
 TESSERA_CUDA_TWIN void lstm_cell(const LstmCellJob& job);
 TESSERA_CUDA_TWIN void pad_frames(ConstMatrix input, std::int64_t left, PadMode mode, Matrix out);
+TESSERA_CUDA_TWIN void frame_picture(const FrameJob& job);
 TESSERA_CUDA_TWIN void depthwise(const DepthwiseJob& job);
 TESSERA_CUDA_TWIN void argmax_rows(ConstMatrix x, std::int32_t* index);
 TESSERA_CUDA_TWIN void subtract_entries(ConstMatrix entries, const std::int32_t* codes, Matrix x);
@@ -28,7 +30,8 @@ TESSERA_CUDA_TWIN void log_clamped(ConstMatrix x, float floor, Matrix out);
 TESSERA_CUDA_TWIN void spectrum_from_polar(ConstMatrix x, float most, Matrix out);
 TESSERA_CUDA_TWIN void layer_norm(const NormJob& job);
 TESSERA_CUDA_TWIN void rms_norm(const NormJob& job);
-TESSERA_CUDA_TWIN void group_norm(const GroupNormJob& job);
+TESSERA_CUDA_TWIN void group_moments(const GroupMomentsJob& job);
+TESSERA_CUDA_TWIN void group_norm(const NormJob& job, const float* moments);
 TESSERA_CUDA_TWIN void l2_normalize(ConstMatrix x, float epsilon, Matrix out);
 TESSERA_CUDA_TWIN void rotary(const RotaryJob& job);
 TESSERA_CUDA_TWIN void append(const AppendJob& job);

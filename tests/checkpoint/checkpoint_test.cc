@@ -258,6 +258,13 @@ TEST_F(Stored, NamesTheSurplus) {
   EXPECT_EQ(message_of([&] { checkpoint_.finish(); }), "");
 }
 
+TEST_F(Stored, LooksForTheSurplusUnderItsPrefixOnly) {
+  checkpoint_.ignore_outside("w");
+  (void)checkpoint_.floats("half", {2});
+  EXPECT_EQ(message_of([&] { checkpoint_.finish(); }),
+            checkpoint_.name() + ": tensors that this codec does not know: \"weight\", \"wide\"");
+}
+
 TEST(Checkpoint, NamesAtMostTenOfTheSurplus) {
   std::string header = "{";
   for (int i = 10; i < 23; ++i) header += (i > 10 ? "," : "") + entry("t" + std::to_string(i), "F32", "[0]", 0, 0);

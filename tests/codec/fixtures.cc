@@ -71,9 +71,11 @@ Codes codes(const SafetensorsFile& file, const std::string& suffix) {
   return all;
 }
 
-std::vector<Case> cases() {
+namespace {
+
+std::vector<Case> cases_of(std::initializer_list<const char*> families) {
   std::vector<Case> found;
-  for (const char* family : {"dac", "encodec", "mimi", "mimo", "snac", "wavtokenizer"}) {
+  for (const char* family : families) {
     const std::filesystem::path root = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/golden" / family;
     if (!std::filesystem::is_directory(root)) continue;
     for (const auto& entry : std::filesystem::directory_iterator(root)) {
@@ -84,6 +86,11 @@ std::vector<Case> cases() {
   std::sort(found.begin(), found.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
   return found;
 }
+
+}  // namespace
+
+std::vector<Case> cases() { return cases_of({"dac", "encodec", "mimi", "mimo", "snac", "wavtokenizer"}); }
+std::vector<Case> image_cases() { return cases_of({"chameleon", "emu3", "ibq", "janus", "llamagen", "taming"}); }
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 

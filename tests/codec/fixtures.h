@@ -23,7 +23,8 @@ struct Case {
   std::string folder;
   std::string name;
 };
-[[nodiscard]] std::vector<Case> cases();
+[[nodiscard]] std::vector<Case> cases();        ///< of audio codecs
+[[nodiscard]] std::vector<Case> image_cases();  ///< of image codecs
 void PrintTo(const Case& c, std::ostream* out);
 
 /// What the reference makes of one input.

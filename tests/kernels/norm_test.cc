@@ -115,6 +115,41 @@ TEST(Norm, GroupsFollowTheRuleOnEveryBackend) {
   }
 }
 
+// The mean of every channel, then its scale, of a picture with something behind each of its rows.
+void check_moments(std::int64_t rows, std::int64_t columns, std::int64_t width, std::int64_t groups, Random& random) {
+  const Job j{Kind::group, rows * columns, width * groups, groups, false, false};
+  const std::int64_t step = columns * j.columns + random.integer(0, 20);
+  const auto x = random.floats(rows * step);
+  const auto at = [&](std::int64_t g, std::int64_t r, std::int64_t i) {
+    return x[r / columns * step + r % columns * j.columns + g * width + i];
+  };
+  std::vector<float> expected(2 * j.columns);
+  const auto n = static_cast<float>(j.rows * width);
+  for (std::int64_t c = 0; c < j.columns; ++c) {
+    const std::int64_t g = c / width;
+    const float mean = group_sum(j, [&](float sum, auto r, auto i) { return sum + at(g, r, i); }) / n;
+    const auto square = [&](float sum, auto r, auto i) {
+      return std::fma(at(g, r, i) - mean, at(g, r, i) - mean, sum);
+    };
+    expected[c] = mean;
+    expected[j.columns + c] = 1.0F / std::sqrt(group_sum(j, square) / n + kEpsilon);
+  }
+  expect_bits("group_moments " + to_string({rows, columns, width, groups}), expected, [&](Probe& p) {
+    const ConstPicture picture{p.input(x), rows, columns, j.columns, step};
+    const Matrix moments = p.output(2, j.columns);
+    return Prepared{[=, &p] { group_moments(p.context(), picture, groups, kEpsilon, moments.data); }, moments};
+  });
+}
+
+TEST(Norm, MomentsFollowTheRuleOnEveryBackend) {
+  Random random(26);
+  for (const std::int64_t width : {1, 2, 3, 4, 8, 16, 20, 32}) {
+    for (const std::int64_t groups : {1, 8, 24, 32}) {
+      check_moments(random.integer(1, 30), random.integer(1, 30), width, groups, random);
+    }
+  }
+}
+
 void check_l2(const std::vector<float>& x, std::int64_t rows, std::int64_t columns, float epsilon, bool in_place) {
   std::vector<float> expected;
   for (std::int64_t i = 0; i < rows * columns; ++i) {

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "codec/image_codec.h"
+#include "codec/layers/trunk.h"
+#include "codec/quantizer/position.h"
+
+namespace tessera {
+
+/// A family in whole: an encoder's trunk, a kernel-1 convolution to the codebook's width, a quantizer, a kernel-1
+/// convolution back, a decoder's trunk.
+struct TrunkCodecShape {
+  std::string family;
+  TrunkShape encoder;
+  TrunkShape decoder;
+  std::int64_t codebook_size = 0;
+  std::int64_t codebook_width = 0;
+  Search search = Search::nearest;
+  std::string prefix;  ///< of every tensor, "model.vqmodel."
+};
+
+/// Reads the tensors of a trunk codec; a checkpoint may have no decoder. Throws CheckpointError.
+[[nodiscard]] std::unique_ptr<ImageCodec> load_trunk_codec(Context& context, Checkpoint& checkpoint,
+                                                           const TrunkCodecShape& shape);
+
+/// The values of a picture on the device: a frame [rows, columns, 3].
+[[nodiscard]] PictureTensor upload_frame(Context& context, const FloatPicture& picture, std::int64_t frame);
+/// Appends a frame's values to picture.values.
+void download_frame(Context& context, ConstPicture frame, FloatPicture& picture);
+/// Throws unless `picture` is one that a codec of these sizes can take.
+void check_picture(const ImageCodecInfo& info, const FloatPicture& picture);
+/// Throws InputError("bad_codes") unless `codes` fill their grid with ids in range.
+void check_codes(const ImageCodecInfo& info, const Codes& codes);
+/// Pixels side by side, without what lies behind the rows of a picture; and back.
+[[nodiscard]] Tensor compact(Context& context, ConstPicture x);
+[[nodiscard]] PictureTensor spread(Context& context, ConstMatrix pixels, std::int64_t rows, std::int64_t columns);
+
+}  // namespace tessera

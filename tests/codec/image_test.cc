@@ -1,0 +1,141 @@
+// Image codecs: codes and pictures against the independent references of tests/golden, and the same bits whatever the
+// threads, the instruction set and the device.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "codec/image_codec.h"
+#include "kernels/error.h"
+#include "tests/codec/fixtures.h"
+
+namespace tessera::fixtures {
+namespace {
+
+constexpr double kLeastDecibels = 100;
+
+struct PictureExpected {
+  FloatPicture picture;
+  Expected codes;        // codes and margins
+  FloatPicture decoded;  // empty when the checkpoint has no decoder
+};
+
+FloatPicture picture_of(const SafetensorsFile& file, const std::string& name) {
+  const Shape& shape = file.tensors().find(name)->second.shape;
+  return {shape.at(0), shape.at(1), shape.at(2), floats(file, name)};
+}
+
+PictureExpected expectation(const SafetensorsFile& file, const std::string& n) {
+  PictureExpected e;
+  e.picture = picture_of(file, "picture" + n);
+  const StoredTensor& codes = file.tensors().find("codes" + n)->second;
+  e.codes.codes.grid = {codes.shape.at(0), codes.shape.at(1), codes.shape.at(2)};
+  std::vector<std::int32_t>& row = e.codes.codes.rows.emplace_back(codes.bytes / sizeof(std::int32_t));
+  std::memcpy(row.data(), codes.data, codes.bytes);
+  e.codes.margins = {floats(file, "margin" + n)};
+  if (has(file, "decoded" + n)) e.decoded = picture_of(file, "decoded" + n);
+  return e;
+}
+
+// The sanitizers see one input of each checkpoint on every setting, and all of them on one.
+#if defined(TESSERA_SANITIZED)
+constexpr int kInvarianceInputs = 1;
+#else
+constexpr int kInvarianceInputs = 1000;
+#endif
+
+std::vector<PictureExpected> picture_expectations(const Case& c, int most = 1000) {
+  const SafetensorsFile file(std::filesystem::path(c.folder) / "expected.safetensors");
+  std::vector<PictureExpected> all;
+  for (int i = 0; i < most && has(file, "picture." + std::to_string(i)); ++i) {
+    all.push_back(expectation(file, "." + std::to_string(i)));
+  }
+  return all;
+}
+
+// 255 levels from -1 to 1, truncated as the references' postprocessing does.
+int level(float value) { return static_cast<int>(std::clamp((value + 1) * 127.5F, 0.0F, 255.0F)); }
+
+double share_within_one_level(const std::vector<float>& a, const std::vector<float>& b) {
+  std::size_t near = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) near += std::abs(level(a[i]) - level(b[i])) <= 1 ? 1 : 0;
+  return static_cast<double>(near) / static_cast<double>(a.size());
+}
+
+class Image : public testing::TestWithParam<Case> {};
+
+std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
+
+TEST_P(Image, CodesAndPictures) {
+  Context context;
+  const auto codec = load_image_codec(context, GetParam().folder);
+  const std::vector<PictureExpected> all = picture_expectations(GetParam());
+  ASSERT_FALSE(all.empty());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string where = GetParam().name + " input " + std::to_string(i);
+    const Codes codes = codec->encode(context, all[i].picture);
+    ASSERT_EQ(codes.grid, all[i].codes.codes.grid) << where;
+    count_mismatches(all[i].codes, codes, where);
+    if (all[i].decoded.values.empty()) continue;
+    const FloatPicture decoded = codec->decode(context, all[i].codes.codes);
+    ASSERT_EQ(decoded.values.size(), all[i].decoded.values.size()) << where;
+    EXPECT_EQ(decoded.rows, all[i].picture.rows);
+    EXPECT_GE(signal_to_noise(all[i].decoded.values, decoded.values), kLeastDecibels) << where;
+    EXPECT_GE(share_within_one_level(all[i].decoded.values, decoded.values), 0.999) << where;
+  }
+}
+
+TEST_P(Image, SettingsGiveTheSameBits) {
+  std::vector<Codes> first_codes;
+  std::vector<FloatPicture> first_pictures;
+  for (const Setting& setting : settings()) {
+    Context context(setting.options);
+    const auto codec = load_image_codec(context, GetParam().folder);
+    std::size_t i = 0;
+    for (const PictureExpected& expected : picture_expectations(GetParam(), kInvarianceInputs)) {
+      const Codes codes = codec->encode(context, expected.picture);
+      const FloatPicture decoded = codec->info().decodes ? codec->decode(context, codes) : FloatPicture{};
+      if (first_codes.size() == i) first_codes.push_back(codes), first_pictures.push_back(decoded);
+      EXPECT_EQ(codes, first_codes[i]) << setting.name;
+      EXPECT_EQ(decoded.values, first_pictures[i].values) << setting.name;
+      ++i;
+    }
+  }
+}
+
+TEST_P(Image, RefusesWhatDoesNotFit) {
+  Context context;
+  const auto codec = load_image_codec(context, GetParam().folder);
+  const std::int64_t side = codec->info().factor;
+  const auto blank = [](std::int64_t frames, std::int64_t rows, std::int64_t columns) {
+    return FloatPicture{frames, rows, columns,
+                        std::vector<float>(static_cast<std::size_t>(frames * rows * columns * 3))};
+  };
+  if (side > 1) {
+    EXPECT_THROW((void)codec->encode(context, blank(1, side + 1, side)), InputError);
+  }
+  EXPECT_THROW((void)codec->encode(context, blank(1, 0, side)), InputError);
+  EXPECT_THROW((void)codec->encode(context, blank(7, side, side)), InputError);
+  EXPECT_THROW((void)codec->encode(context, {1, side, side, {}}), ArgumentError);
+  Codes codes = codec->encode(context, blank(1, side, 2 * side));
+  EXPECT_EQ(codes.grid, (Codes::Grid{1, 1, 2}));
+  if (!codec->info().decodes) {
+    EXPECT_THROW((void)codec->decode(context, codes), ResourceError);
+    return;
+  }
+  EXPECT_EQ(codec->decode(context, codes).columns, 2 * side);
+  codes.rows[0][1] = codec->info().codebook_sizes[0];
+  EXPECT_THROW((void)codec->decode(context, codes), InputError);
+  codes.rows[0][1] = -1;
+  EXPECT_THROW((void)codec->decode(context, codes), InputError);
+  codes.rows[0].pop_back();
+  EXPECT_THROW((void)codec->decode(context, codes), InputError);
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Image, testing::ValuesIn(image_cases()), case_name);
+
+}  // namespace
+}  // namespace tessera::fixtures
