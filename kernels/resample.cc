@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <numeric>
 
 #include "kernels/constants.h"
@@ -22,22 +23,18 @@ std::int64_t hann_width(std::int64_t from, std::int64_t to) {
   return static_cast<std::int64_t>(std::ceil(kZeros * static_cast<double>(from) / base));
 }
 
-// [to, 2 width + from]: row i is the filter of output phase i.
-std::vector<float> hann_kernel(std::int64_t from, std::int64_t to, std::int64_t width) {
-  const double base = static_cast<double>(std::min(from, to)) * kRolloff;
-  const std::int64_t taps = 2 * width + from;
-  std::vector<float> kernel(static_cast<std::size_t>(to * taps));
-  for (std::int64_t phase = 0; phase < to; ++phase) {
-    for (std::int64_t k = 0; k < taps; ++k) {
-      const double time = static_cast<double>(k - width) / static_cast<double>(from) -
-                          static_cast<double>(phase) / static_cast<double>(to);
-      const double t = std::clamp(time * base, -kZeros, kZeros);
-      const double cosine = exact_cos(t * kPi / kZeros / 2);
-      const double sinc = t == 0 ? 1.0 : exact_sin(t * kPi) / (t * kPi);
-      kernel[phase * taps + k] = static_cast<float>(sinc * cosine * cosine * base / static_cast<double>(from));
-    }
-  }
-  return kernel;
+// The coefficient of tap k of an output phase.
+using Filter = std::function<double(std::int64_t phase, std::int64_t k)>;
+
+Filter hann_filter(std::int64_t from, std::int64_t to, std::int64_t width) {
+  return [=, base = static_cast<double>(std::min(from, to)) * kRolloff](std::int64_t phase, std::int64_t k) {
+    const double time = static_cast<double>(k - width) / static_cast<double>(from) -
+                        static_cast<double>(phase) / static_cast<double>(to);
+    const double t = std::clamp(time * base, -kZeros, kZeros);
+    const double cosine = exact_cos(t * kPi / kZeros / 2);
+    const double sinc = t == 0 ? 1.0 : exact_sin(t * kPi) / (t * kPi);
+    return sinc * cosine * cosine * base / static_cast<double>(from);
+  };
 }
 
 // The modified Bessel function of order 0 by its series, whose terms only fall below 1e-17 of the sum after 40.
@@ -77,19 +74,27 @@ std::vector<double> kaiser_taps(std::int64_t from, std::int64_t to) {
   return taps;
 }
 
-// As hann_kernel.
-std::vector<float> kaiser_kernel(std::int64_t from, std::int64_t to, std::int64_t width) {
-  const std::vector<double> half = kaiser_taps(from, to);
-  const std::int64_t taps = 2 * width + from;
-  std::vector<float> kernel(static_cast<std::size_t>(to * taps));
-  for (std::int64_t phase = 0; phase < to; ++phase) {
-    for (std::int64_t k = 0; k < taps; ++k) {
-      const auto place = static_cast<std::size_t>(std::abs((k - width) * to - phase * from));
-      if (place < half.size()) kernel[phase * taps + k] = static_cast<float>(half[place]);
-    }
-  }
-  return kernel;
+Filter kaiser_filter(std::int64_t from, std::int64_t to, std::int64_t width) {
+  return [=, half = kaiser_taps(from, to)](std::int64_t phase, std::int64_t k) {
+    const auto place = static_cast<std::size_t>(std::abs((k - width) * to - phase * from));
+    return place < half.size() ? half[place] : 0.0;
+  };
 }
+
+// Phases [first, first + phases) and taps [tap, end).
+PackedWeights pack_filter(Context& context, const Filter& filter, std::int64_t first, std::int64_t phases,
+                          std::int64_t tap, std::int64_t end) {
+  std::vector<float> rows;
+  rows.reserve(static_cast<std::size_t>(phases * (end - tap)));
+  for (std::int64_t phase = first; phase < first + phases; ++phase) {
+    for (std::int64_t k = tap; k < end; ++k) rows.push_back(static_cast<float>(filter(phase, k)));
+  }
+  return pack_weights(context, {rows.data(), phases, end - tap});
+}
+
+// Coefficients that one product may hold, zeros included.
+constexpr std::int64_t kMostDense = std::int64_t{1} << 19;
+constexpr std::int64_t kPhasesOfPart = 16;
 
 }  // namespace
 
@@ -102,14 +107,34 @@ Resampler::Resampler(Context& context, int from, int to, ResampleFilter filter)
   if (from_ == to_) return;
   const bool hann = filter == ResampleFilter::hann;
   width_ = hann ? hann_width(from_, to_) : kaiser_width(from_, to_);
-  const std::int64_t taps = 2 * width_ + from_;
-  if (taps > kMostCoefficients / to_) {
+  if (2 * width_ + kPhasesOfPart * from_ / to_ > kMostCoefficients / to_) {
     throw ArgumentError("resample: the ratio " + std::to_string(from) + ":" + std::to_string(to) +
                         " needs an unreasonably long filter");
   }
-  const std::vector<float> kernel = hann ? hann_kernel(from_, to_, width_) : kaiser_kernel(from_, to_, width_);
-  kernel_ = std::make_shared<const PackedWeights>(pack_weights(context_, {kernel.data(), to_, taps}));
+  parts_ = std::make_shared<const std::vector<Part>>(
+      make_parts(hann ? hann_filter(from_, to_, width_) : kaiser_filter(from_, to_, width_)));
   pending_.assign(static_cast<std::size_t>(width_), 0.0F);
+}
+
+// A part ends where a slice of the whole product would, so that its sums are that product's.
+std::vector<Resampler::Part> Resampler::make_parts(
+    const std::function<double(std::int64_t, std::int64_t)>& filter) const {
+  std::vector<Part> parts;
+  if (taps() <= kMostDense / to_) {
+    parts.push_back({0, 0, false, pack_filter(context_, filter, 0, to_, 0, taps())});
+    return parts;
+  }
+  for (std::int64_t phase = 0; phase < to_; phase += kPhasesOfPart) {
+    const std::int64_t phases = std::min(kPhasesOfPart, to_ - phase);
+    const std::int64_t first = phase * from_ / to_;
+    const std::int64_t end = std::min(taps(), (phase + phases - 1) * from_ / to_ + 2 * width_ + 2);
+    for (std::int64_t k = first; k < end;) {
+      const std::int64_t stop = std::min(end, (k / kSlice + 1) * kSlice);
+      parts.push_back({phase, k, k != first, pack_filter(context_, filter, phase, phases, k, stop)});
+      k = stop;
+    }
+  }
+  return parts;
 }
 
 std::vector<float> Resampler::push(std::span<const float> samples) {
@@ -120,14 +145,19 @@ std::vector<float> Resampler::push(std::span<const float> samples) {
 }
 
 std::vector<float> Resampler::convert() {
-  const std::int64_t taps = 2 * width_ + from_;
   const auto available = static_cast<std::int64_t>(pending_.size());
-  const std::int64_t steps = available < taps ? 0 : (available - taps) / from_ + 1;
+  const std::int64_t steps = available < taps() ? 0 : (available - taps()) / from_ + 1;
   if (steps == 0) return {};
   const Tensor input = context_.scratch({available});
   context_.upload(pending_.data(), input.bytes(), pending_.size() * sizeof(float));
   const Tensor output = context_.scratch({steps, to_});
-  product(context_, ConstMatrix(input.data(), steps, taps, from_), *kernel_, {}, output);
+  for (const Part& part : *parts_) {
+    const Matrix out = output.matrix().columns_from(part.first_phase, part.weights.outputs);
+    Epilogue epilogue;
+    if (part.adds) epilogue.residual = out;
+    product(context_, ConstMatrix(input.data() + part.first_tap, steps, part.weights.inputs, from_), part.weights,
+            epilogue, out);
+  }
   std::vector<float> samples(static_cast<std::size_t>(steps * to_));
   context_.download(output.bytes(), samples.data(), samples.size() * sizeof(float));
   pending_.erase(pending_.begin(), pending_.begin() + steps * from_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -17,12 +18,13 @@ enum class ResampleFilter : std::uint8_t {
 };
 
 /// Sample-rate conversion by a windowed sinc, streaming: any chunking of the input gives the same samples.
-/// One product per call: `to` outputs from 2 width + `from` inputs, both rates divided by their common divisor.
-/// A copy shares the filter.
+/// One product: `to` outputs from 2 width + `from` inputs, both rates divided by their common divisor. Where rates have
+/// next to no common divisor nearly all of that matrix is zeros, and it is kept in parts without them; zeros change no
+/// sum, so the samples are the same. A copy shares the filter.
 class Resampler {
  public:
   /// Rates in Hz. Equal rates copy. Throws ArgumentError for rates below 1 or a ratio whose filter would exceed
-  /// 2^26 coefficients.
+  /// 2^26 coefficients, zeros aside.
   Resampler(Context& context, int from, int to, ResampleFilter filter = ResampleFilter::hann);
 
   /// Mono float32 samples in, the samples completed by them out.
@@ -31,14 +33,24 @@ class Resampler {
   [[nodiscard]] std::vector<float> finish();
 
  private:
+  /// Coefficients of some phases for some taps; parts of the same phases follow each other.
+  struct Part {
+    std::int64_t first_phase;
+    std::int64_t first_tap;
+    bool adds;  ///< to what the part before it gave
+    PackedWeights weights;
+  };
+
+  [[nodiscard]] std::int64_t taps() const noexcept { return 2 * width_ + from_; }
+  [[nodiscard]] std::vector<Part> make_parts(const std::function<double(std::int64_t, std::int64_t)>& filter) const;
   [[nodiscard]] std::vector<float> convert();
 
   Context& context_;
   std::int64_t from_;
   std::int64_t to_;
   std::int64_t width_ = 0;
-  std::shared_ptr<const PackedWeights> kernel_;  // null when rates are equal
-  std::vector<float> pending_;                   // from the first sample that the next output needs
+  std::shared_ptr<const std::vector<Part>> parts_;  // null when rates are equal
+  std::vector<float> pending_;                      // from the first sample that the next output needs
   std::int64_t taken_ = 0;
   std::int64_t given_ = 0;
 };

@@ -480,9 +480,13 @@ class Tokenize(CliTest):
                          [round(0.1 * rate), round(0.2 * rate), round(0.05 * rate), math.ceil(rate / 24000), rate // 2])
         self.assertEqual(lines[4]["codes"], self.tokenize(self.a)[0]["codes"])
 
+    def test_rates_without_common_divisor(self):
+        (line,) = self.tokenize("-", stdin=wav_bytes(tone(0.5, 44099), 44099))
+        self.assertEqual(line["samples"], math.ceil(len(tone(0.5, 44099)) * line["sample_rate"] / 44099))
+
     def test_rates_that_cannot_be_resampled(self):
-        odd = 44099
-        bad, good = self.tokenize("-", self.a, stdin=wav_bytes(tone(0.1, odd), odd), code=65)
+        odd = 99999989
+        bad, good = self.tokenize("-", self.a, stdin=wav_bytes(tone(0.0001, odd), odd), code=65)
         self.assert_error(bad, "unsupported_rate")
         self.assertIn(f"{odd} Hz", bad["error"])
         self.assertEqual(good["status"], "ok")

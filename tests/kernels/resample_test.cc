@@ -70,8 +70,9 @@ Samples rule(int from_rate, int to_rate, const Samples& x) {
 struct Ratio {
   int from, to;
 };
-constexpr Ratio kRatios[] = {{192000, 24000}, {8000, 24000},  {44100, 24000}, {22050, 24000}, {48000, 24000},
-                             {16000, 24000},  {24000, 16000}, {24000, 44100}, {11025, 16000}, {3, 7}};
+constexpr Ratio kRatios[] = {{192000, 24000}, {8000, 24000},  {44100, 24000}, {22050, 24000},
+                             {48000, 24000},  {16000, 24000}, {24000, 16000}, {24000, 44100},
+                             {11025, 16000},  {3, 7},         {1471, 801},    {801, 1471}};
 
 TEST(Resampler, EveryBackendFollowsTheRule) {
   Random random(71);
