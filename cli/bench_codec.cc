@@ -5,6 +5,7 @@
 
 #include "cli/audio_source.h"
 #include "cli/bench.h"
+#include "cli/picture_model.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 
@@ -92,6 +93,7 @@ void bench_clip(const AudioCodec& codec, Context& context, const Clip& clip, con
 }  // namespace
 
 void bench_codec(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer) {
+  if (is_picture_model(options)) return bench_pictures(options, files, printer);
   const std::string path = model_path(options);
   const auto start = std::chrono::steady_clock::now();
   const Session session = open_session(options);

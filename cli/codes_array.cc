@@ -55,6 +55,7 @@ ordered_json metadata_of(const CodesRecord& record) {
   CodesRecord bare = record;
   bare.codes = {};
   bare.codes.samples = record.codes.samples;
+  bare.codes.grid = record.codes.grid;
   bare.has_codes = false;
   ordered_json metadata = {{"format", "tessera.codes"}};
   const ordered_json fields = to_json(bare, nullptr);
@@ -177,8 +178,8 @@ Codes npy_codes(const std::string& bytes, const std::string& path) {
 
 /// The metadata as the JSON object it was made of, so that one parser checks both.
 std::string record_text(const std::map<std::string, std::string>& metadata) {
-  constexpr std::array numbers = {"sample_rate", "channels", "samples",    "frame_rate",
-                                  "frames",      "levels",   "level_rates"};
+  constexpr std::array numbers = {"sample_rate", "channels",    "samples", "frame_rate", "frames",
+                                  "levels",      "level_rates", "width",   "height",     "grid"};
   ordered_json object = ordered_json::object();
   for (const auto& [key, value] : metadata) {
     const bool is_number = std::find(numbers.begin(), numbers.end(), key) != numbers.end();
@@ -243,6 +244,9 @@ std::string npy_bytes(const CodesRecord& record) {
   if (!is_rectangular(record.codes)) {
     throw InputError("ragged_codes", record.input + ": rows of unequal length do not fit in .npy: use safetensors");
   }
+  if (record.codes.grid.positions() != 0) {
+    throw InputError("gridded_codes", record.input + ": a picture's grid does not fit in .npy: use safetensors");
+  }
   if (!record.codes.chunks.empty()) {
     throw InputError("segmented_codes", record.input + ": chunks and scales do not fit in .npy: use safetensors");
   }
@@ -276,8 +280,10 @@ CodesRecord read_safetensors(const std::string& path) {
   CodesRecord record = parse_record(record_text(file.metadata()), path);
   if (record.input.empty()) record.input = path;
   const std::int64_t samples = record.codes.samples;
+  const Codes::Grid grid = record.codes.grid;
   record.codes = safetensors_codes(file, path);
   record.codes.samples = samples;
+  record.codes.grid = grid;
   record.has_codes = true;
   check_shape(record, path);
   return record;

@@ -21,8 +21,8 @@ class CodesReader {
 /// Throws InputError: "unreadable".
 [[nodiscard]] std::unique_ptr<CodesReader> open_codes(const std::string& path);
 
-/// NumPy format 1.0: int32, little-endian, [levels, frames]. Rows of unequal length do not fit, nor do chunks:
-/// throws InputError("ragged_codes", "segmented_codes").
+/// NumPy format 1.0: int32, little-endian, [levels, frames]. Rows of unequal length do not fit, nor do chunks and
+/// grids: throws InputError("ragged_codes", "segmented_codes", "gridded_codes").
 [[nodiscard]] std::string npy_bytes(const CodesRecord& record);
 /// Tensor "codes", I32 [levels, frames] ("codes.0", "codes.1", … [frames] each, for rows of unequal length); "chunks",
 /// I32 [chunks], and "scales", F32 [chunks], where the codec has them; the record's other fields are the metadata.

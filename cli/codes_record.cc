@@ -185,6 +185,8 @@ void read_fields(const Fields& fields, CodesRecord& record) {
   fields.read("math", record.math);
   fields.read_integer("sample_rate", record.sample_rate);
   fields.read_integer("channels", record.channels);
+  fields.read_integer("width", record.width);
+  fields.read_integer("height", record.height);
   fields.read_integer("samples", record.codes.samples);
   fields.read_number("frame_rate", record.frame_rate);
   fields.read_integer("frames", record.frames);
@@ -195,6 +197,18 @@ void read_fields(const Fields& fields, CodesRecord& record) {
   fields.read("warning", record.warning);
   fields.read("error", record.error);
   fields.read("reason", record.reason);
+}
+
+constexpr std::int64_t kMostSide = 1 << 20;
+
+/// "grid": [rows, columns].
+void read_grid(const Fields& fields, CodesRecord& record, const std::string& where) {
+  std::vector<std::int64_t> sides;
+  fields.read_integers("grid", sides);
+  if (sides.empty()) return;
+  const auto good = [](std::int64_t side) { return side > 0 && side <= kMostSide; };
+  if (sides.size() != 2 || !good(sides[0]) || !good(sides[1])) bad_codes(where, "\"grid\" is not [rows, columns]");
+  record.codes.grid = {1, sides[0], sides[1]};
 }
 
 void put_chunks(const Codes& codes, ordered_json& line) {
@@ -229,6 +243,9 @@ void bad_codes(const std::string& where, const std::string& what) {
 void check_shape(const CodesRecord& record, const std::string& where) {
   check_rows(record, where);
   check_chunks(record.codes, where);
+  const std::int64_t positions = record.codes.grid.positions();
+  if (positions == 0 || positions == record.codes.frames()) return;
+  bad_codes(where, std::to_string(record.codes.frames()) + " codes do not fill a grid of " + std::to_string(positions));
 }
 
 CodesRecord describe_codec(const AudioCodecInfo& codec, int levels) {
@@ -243,7 +260,17 @@ CodesRecord describe_codec(const AudioCodecInfo& codec, int levels) {
   return record;
 }
 
-ordered_json to_json(const CodesRecord& record, const ordered_json& quality) {
+namespace {
+
+ordered_json picture_json(const CodesRecord& record) {
+  return {{"input", record.input},   {"status", record.status},
+          {"kind", record.kind},     {"codec", record.codec},
+          {"math", record.math},     {"width", record.width},
+          {"height", record.height}, {"grid", {record.codes.grid.rows, record.codes.grid.columns}},
+          {"levels", record.levels}};
+}
+
+ordered_json sound_json(const CodesRecord& record) {
   ordered_json line = {{"input", record.input},
                        {"status", record.status},
                        {"kind", record.kind},
@@ -256,6 +283,13 @@ ordered_json to_json(const CodesRecord& record, const ordered_json& quality) {
                        {"frames", record.frames},
                        {"levels", record.levels}};
   if (!record.level_rates.empty()) line["level_rates"] = record.level_rates;
+  return line;
+}
+
+}  // namespace
+
+ordered_json to_json(const CodesRecord& record, const ordered_json& quality) {
+  ordered_json line = record.kind == "image" ? picture_json(record) : sound_json(record);
   if (!record.warning.empty()) line["warning"] = record.warning;
   if (!quality.is_null()) line["quality"] = quality;
   if (record.has_codes) put_chunks(record.codes, line);
@@ -292,6 +326,7 @@ CodesRecord parse_record(const std::string& line, const std::string& where) {
   const Fields fields(object, where);
   CodesRecord record;
   read_fields(fields, record);
+  read_grid(fields, record, where);
   if (fields.find("frame") != nullptr) fields.read_integer("frame", record.first_frame.emplace(0));
   const json* codes = fields.find("codes");
   if (codes != nullptr) read_codes(*codes, record, where);

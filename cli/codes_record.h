@@ -18,6 +18,8 @@ struct CodesRecord {
   std::string math = "exact";
   int sample_rate = 0;
   int channels = 0;
+  int width = 0;  ///< of a picture, as it was encoded; its grid is in `codes`
+  int height = 0;
   double frame_rate = 0;
   std::int64_t frames = 0;
   int levels = 0;

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/picture_model.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/signals.h"
@@ -37,6 +38,11 @@ bool is_sound_name(const std::string& path) {
   return std::find(known.begin(), known.end(), extension_of(path)) != known.end();
 }
 
+bool is_picture_name(const std::string& path) {
+  constexpr std::array known = {".png", ".jpg", ".jpeg", ".webp"};
+  return std::find(known.begin(), known.end(), extension_of(path)) != known.end();
+}
+
 /// What of a codes file makes one output: a line, or the parts that `tokenize --stream` printed of one input.
 struct Item {
   std::string input;
@@ -58,6 +64,9 @@ class Detokenize final : public Command {
 
  private:
   void check();
+  void check_name() const;
+  void open_model();
+  [[nodiscard]] const char* extension() const { return makes_pictures_ ? ".png" : ".wav"; }
   void plan_outputs();
   void count_outputs(const std::string& path, std::size_t& count, OutputNames& names);
   [[nodiscard]] std::string name_for(const std::string& input);
@@ -67,6 +76,8 @@ class Detokenize final : public Command {
   void begin(const CodesRecord& record);
   void check_order(const CodesRecord& record) const;
   void push(CodesRecord& record);
+  void take_picture(const CodesRecord& record);
+  void write_picture(const std::string& path, const media::Image& image) const;
   void end(const CodesRecord& record);
   void end_open_item();
   void fail_item(const InputError& error);
@@ -79,6 +90,9 @@ class Detokenize final : public Command {
   bool stream_ = false;
 
   bool to_folder_ = false;
+  bool makes_pictures_ = false;
+  std::optional<PictureModel> pictures_;      // in place of the session's codec
+  std::optional<media::Image> only_picture_;  // kept back as only_ is
   std::unique_ptr<OutputNames> names_;
   Session session_;
   std::unique_ptr<Progress> progress_;
@@ -104,13 +118,20 @@ void Detokenize::check() {
   const std::string& output = common_.output;
   if (output.empty()) throw UsageError("-o is missing: a folder, a sound file, or - for WAV on standard output");
   to_folder_ = is_folder_path(output) || (output != "-" && std::filesystem::path(output).extension().empty());
-  if (!to_folder_ && output != "-" && !std::filesystem::exists(output) && !is_sound_name(output)) {
-    throw UsageError("-o " + output + ": sound is written as .wav, .flac, .opus, .ogg or .mp3");
-  }
+  makes_pictures_ = is_picture_model(common_);
+  if (!to_folder_ && output != "-" && !std::filesystem::exists(output)) check_name();
+  if (makes_pictures_ && stream_) throw UsageError("--stream: the checkpoint decodes pictures");
   if (sample_format_ == "f32" && !to_folder_ && output != "-" && extension_of(output) != ".wav") {
     throw UsageError("--sample-format is for WAV: " + output + " has its own");
   }
   if (output == "-" && common_.json) throw UsageError("--json and -o - would both write to standard output");
+}
+
+void Detokenize::check_name() const {
+  if (makes_pictures_ ? is_picture_name(common_.output) : is_sound_name(common_.output)) return;
+  throw UsageError("-o " + common_.output +
+                   (makes_pictures_ ? ": pictures are written as .png, .jpg or .webp"
+                                    : ": sound is written as .wav, .flac, .opus, .ogg or .mp3"));
 }
 
 void Detokenize::count_outputs(const std::string& path, std::size_t& count, OutputNames& names) {
@@ -140,7 +161,7 @@ void Detokenize::count_outputs(const std::string& path, std::size_t& count, Outp
 void Detokenize::plan_outputs() {
   if (!to_folder_) refuse_existing(common_.output, common_.overwrite);
   std::size_t count = 0;
-  OutputNames names(common_.output, ".wav");
+  OutputNames names(common_.output, extension());
   for (const std::string& path : paths_) {
     if (!std::filesystem::is_regular_file(path)) continue;
     try {
@@ -209,6 +230,33 @@ void Detokenize::push(CodesRecord& record) {
   item_->frames += record.codes.frames();
 }
 
+void Detokenize::write_picture(const std::string& path, const media::Image& image) const {
+  media::ImageWriteOptions options;
+  options.overwrite = common_.overwrite;
+  media::write_image(path, image, options);
+}
+
+void Detokenize::take_picture(const CodesRecord& record) {
+  const ImageCodec& codec = *pictures_->codec;
+  check_picture_record(record, codec.info(), item_->where);
+  if (!to_folder_ && ++outputs_ > 1) {
+    throw UsageError("more than one input does not fit in one file: give a folder (-o out/)");
+  }
+  media::Image image = to_image(pictures_->processor, codec.decode(*session_.context, record.codes));
+  const std::string name = name_for(record.input);
+  progress_->add(0);
+  if (common_.json) {
+    print(line_of({{"input", record.input},
+                   {"status", "ok"},
+                   {"output", name},
+                   {"codec", codec.info().family},
+                   {"width", image.columns},
+                   {"height", image.rows}}));
+  }
+  if (to_folder_) return write_picture(name, image);
+  only_picture_ = std::move(image);
+}
+
 void Detokenize::end(const CodesRecord& record) {
   if (!clip_) bad_codes(item_->where, "there are no codes");
   clip_->finish(record.codes.samples);
@@ -242,7 +290,9 @@ void Detokenize::take(CodesReader& reader, CodesRecord& record) {
   const bool part = record.first_frame.has_value();
   try {
     if (record.status == "error") throw InputError("skipped", item_->where + ": passed over: " + record.error);
-    if (!item_->failed) {
+    if (!item_->failed && pictures_) {
+      take_picture(record);
+    } else if (!item_->failed) {
       check_record(record, session_.codec->info(), item_->where);
       check_order(record);
       if (record.has_codes && record.codes.frames() > 0) push(record);
@@ -276,15 +326,28 @@ void Detokenize::read_file(const std::string& path) {
   end_open_item();
 }
 
+void Detokenize::open_model() {
+  if (!makes_pictures_) {
+    session_ = open_session(common_);
+    return;
+  }
+  session_.context = make_context(common_);
+  pictures_ = open_picture_model(*session_.context, model_path(common_));
+  if (pictures_->codec->info().decodes) return;
+  throw CheckpointError(model_path(common_) + ": this checkpoint of " + pictures_->codec->info().family +
+                        " has an encoder only");
+}
+
 int Detokenize::run() {
   check();
   plan_outputs();
-  session_ = open_session(common_);
-  names_ = std::make_unique<OutputNames>(common_.output, ".wav");
+  open_model();
+  names_ = std::make_unique<OutputNames>(common_.output, extension());
   progress_ = std::make_unique<Progress>(common_, 0);
   if (to_folder_) make_folder(common_.output);
   for (const std::string& path : paths_) read_file(path);
   if (only_) only_->commit();
+  if (only_picture_) write_picture(common_.output, *only_picture_);
   return any_bad_ ? kBadInput : kDone;
 }
 
@@ -295,7 +358,9 @@ const CommandInfo kDetokenize = {
     "CODES... -o PATH",
     "codes to media files",
     "Decodes what tokenize wrote. -o names a folder (one WAV file an input, named after it; a second one of the same "
-    "name gets -2), one sound file (.wav, .flac, .opus, .ogg, .mp3), or - for WAV on standard output. A clip is as "
+    "name gets -2), one sound file (.wav, .flac, .opus, .ogg, .mp3), or - for WAV on standard output; with --model an "
+    "image "
+    "codec a folder of PNG files, one picture (.png, .jpg, .webp), or - for PNG. A clip is as "
     "long as the sound that was encoded where its line says so. Bad lines are named, the others are done, and the exit "
     "code is 65.",
     "  tessera detokenize codes.jsonl -o out/\n"

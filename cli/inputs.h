@@ -16,6 +16,7 @@ struct InputOptions {
   std::vector<std::string> paths;
   std::vector<std::string> lists;  ///< files that name one path a line
   bool recursive = false;
+  bool pictures = false;  ///< of folders take the picture files, not the others
 };
 
 /// Paths in the order given, then those of the lists; a folder becomes the media files under it, sorted by name,

@@ -14,7 +14,9 @@
 #include "cli/terminal.h"
 #include "cli/usage_error.h"
 #include "codec/checkpoint/checkpoint.h"
+#include "codec/image_codec.h"
 #include "kernels/error.h"
+#include "media/image.h"
 
 namespace tessera::cli {
 namespace {
@@ -85,6 +87,29 @@ ordered_json checkpoint_json(const std::string& path, const AudioCodecInfo& info
   json["scaled"] = info.scaled;
   json["segmenting"] = info.segmenting;
   return json;
+}
+
+ordered_json picture_checkpoint_json(const std::string& path, const ImageCodecInfo& info) {
+  return {{"input", path},
+          {"status", "ok"},
+          {"kind", "checkpoint"},
+          {"family", info.family},
+          {"parameters", info.parameters},
+          {"levels", info.levels},
+          {"codebook_sizes", info.codebook_sizes},
+          {"pixels_per_code", info.factor},
+          {"frames_per_code", info.time_factor > 0 ? ordered_json(info.time_factor) : ordered_json(nullptr)},
+          {"decodes", info.decodes}};
+}
+
+ordered_json picture_json(const std::string& path, const media::ImageInfo& info) {
+  return {{"input", path},
+          {"status", "ok"},
+          {"kind", "picture"},
+          {"format", info.format},
+          {"width", info.columns},
+          {"height", info.rows},
+          {"orientation", info.orientation}};
 }
 
 ordered_json media_json(const std::string& path, const media::AudioInfo& info) {
@@ -254,6 +279,7 @@ void Inspect::check() const {
 
 ordered_json Inspect::describe_checkpoint(const std::string& path) const {
   const auto context = make_context(common_);
+  if (is_image_codec(path)) return picture_checkpoint_json(path, load_image_codec(*context, path)->info());
   return checkpoint_json(path, load_audio_codec(*context, path)->info());
 }
 
@@ -284,7 +310,8 @@ void Inspect::describe(const std::string& path) {
       result = describe_codes(path);
       break;
     case Content::media:
-      result = media_json(path, media::probe_audio(path));
+      result = media::is_image_file(path) ? picture_json(path, media::probe_image(path))
+                                          : media_json(path, media::probe_audio(path));
       break;
   }
   output_->write(common_.json ? line_of(result) : text_of(result));

@@ -11,6 +11,7 @@
 #include "cli/inputs.h"
 #include "cli/ordered_work.h"
 #include "cli/output.h"
+#include "cli/picture_model.h"
 #include "cli/progress.h"
 #include "cli/quality.h"
 #include "cli/session.h"
@@ -50,6 +51,8 @@ class Tokenize final : public Command {
   using PartSink = std::function<void(const Codes&)>;
 
   void check() const;
+  void check_pictures() const;
+  void open_model();
   [[nodiscard]] std::string extension() const { return format_ == "npy" ? ".npy" : ".safetensors"; }
   void plan_outputs();
   void check_codec() const;
@@ -60,6 +63,7 @@ class Tokenize final : public Command {
 
   [[nodiscard]] Outcome outcome_of(const Input& input, const Worker& worker, const PartSink& part) const;
   [[nodiscard]] Outcome encode_input(const Input& input, const Worker& worker, const PartSink& part) const;
+  [[nodiscard]] Outcome encode_picture(const Input& input, const Worker& worker) const;
   void encode_file(const std::string& path, const Worker& worker, const PartSink& part, Outcome& outcome) const;
 
   void write_all();
@@ -84,6 +88,7 @@ class Tokenize final : public Command {
   std::vector<Input> inputs_;
   std::vector<std::string> array_files_;  // one an input, for npy and safetensors
   Session session_;
+  std::optional<PictureModel> pictures_;  // in place of the session's codec
   std::vector<Worker> workers_;
   std::unique_ptr<LineOutput> lines_;
   std::unique_ptr<Progress> progress_;
@@ -136,6 +141,30 @@ void Tokenize::plan_outputs() {
   OutputNames names(common_.output, extension());
   for (const Input& input : inputs_) array_files_.push_back(one_file ? common_.output : names.name_for(input.path));
   for (const std::string& file : array_files_) refuse_existing(file, common_.overwrite);
+}
+
+/// Options that mean nothing to a picture.
+void Tokenize::check_pictures() const {
+  const ImageCodecInfo& info = pictures_->codec->info();
+  const auto refuse = [&](const std::string& what) {
+    throw UsageError(what + ": " + info.family + " encodes pictures");
+  };
+  if (stream_) refuse("--stream");
+  if (!pcm_.empty()) refuse("--pcm");
+  if (start_ > 0 || duration_) refuse("--start and --duration");
+  if (levels_ > info.levels) refuse("--levels " + std::to_string(levels_));
+  if (format_ == "npy") throw UsageError("--format npy does not hold the grid of a picture: use --format safetensors");
+  if (quality_ && !info.decodes) throw UsageError("--quality: this checkpoint of " + info.family + " has no decoder");
+}
+
+void Tokenize::open_model() {
+  if (!input_options_.pictures) {
+    session_ = open_session(common_);
+    return check_codec();
+  }
+  session_.context = make_context(common_);
+  pictures_ = open_picture_model(*session_.context, model_path(common_));
+  check_pictures();
 }
 
 /// What only the checkpoint tells, before any work.
@@ -191,7 +220,7 @@ void Tokenize::make_workers() {
     Worker worker{session_.context.get(), nullptr, nullptr, nullptr};
     if (count > 1) worker.own = make_context(common_, threads);
     if (count > 1) worker.codec = worker.own.get();
-    if (quality_) make_meter(worker);
+    if (quality_ && !pictures_) make_meter(worker);
     workers_.push_back(std::move(worker));
   }
 }
@@ -226,8 +255,31 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
   if (check) outcome.quality = check->finish();
 }
 
+Outcome Tokenize::encode_picture(const Input& input, const Worker& worker) const {
+  const ImageCodec& codec = *pictures_->codec;
+  media::ImageReadOptions options;
+  options.allow_truncated = allow_truncated_;
+  const media::ImageFile file = media::read_image(input.path, options);
+  const media::ImageProcessor processor = processor_for(*pictures_, file.image);
+  const FloatPicture picture = to_input(processor, file.image);
+  Outcome outcome{describe_picture_codec(codec.info()), nullptr};
+  CodesRecord& record = outcome.record;
+  record.input = input.path;
+  record.warning = file.warning;
+  record.width = static_cast<int>(picture.columns);
+  record.height = static_cast<int>(picture.rows);
+  record.codes = codec.encode(*worker.codec, picture);
+  record.has_codes = true;
+  if (!quality_) return outcome;
+  const media::Image back = to_image(processor, codec.decode(*worker.codec, record.codes));
+  const double psnr = peak_signal_to_noise(media::apply_geometry(processor, file.image), back);
+  outcome.quality = {{"psnr_db", psnr}};
+  return outcome;
+}
+
 Outcome Tokenize::encode_input(const Input& input, const Worker& worker, const PartSink& part) const {
   if (!input.error.empty()) throw InputError(input.reason, input.error);
+  if (pictures_) return encode_picture(input, worker);
   const AudioCodecInfo& info = session_.codec->info();
   Outcome outcome{describe_codec(info, levels_ > 0 ? levels_ : info.levels), nullptr};
   outcome.record.input = input.path;
@@ -319,11 +371,11 @@ void Tokenize::write_all() {
 
 int Tokenize::run() {
   check();
+  input_options_.pictures = is_picture_model(common_);
   inputs_ = expand_inputs(input_options_);
   if (inputs_.empty()) throw UsageError("the list of inputs is empty");
   plan_outputs();
-  session_ = open_session(common_);
-  check_codec();
+  open_model();
   const bool to_folder = !array_files_.empty() && array_files_.front() != common_.output;
   if (to_folder) make_folder(common_.output);
   make_workers();
@@ -351,6 +403,11 @@ const CommandInfo kTokenize = {
     "finite. Of several channels each figure is the mean over those that have a finite one. kbps is the bit rate of "
     "the codes as they are, entropy_kbps what they would take with each level's codes entropy-coded by how often they "
     "occur in this input (of a short one too little to be true), code_use the entries used and the entropy by level. "
+    "With --model an image codec, inputs are pictures (JPEG, PNG, WebP, GIF, BMP, TIFF): upright, alpha on white, "
+    "sized "
+    "and scaled as the checkpoint's preprocessor_config.json says, or without one at their own size, cut evenly to "
+    "whole codes; width and height are what was encoded, grid is [rows, columns] of codes, which run in reading order; "
+    "--quality gives psnr_db. "
     "A codec of one channel takes the "
     "mean of a file's channels, any other the file's own or, of a mono file, the same sound in each; raw PCM is mono. "
     "With --format npy or safetensors -o is a folder, unless its name ends in .npy or .safetensors as the format does: "

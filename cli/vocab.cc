@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/picture_model.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "cli/usage_error.h"
@@ -19,17 +20,24 @@ struct Range {
   std::int64_t first;
   std::int64_t count;
   int level;
+  std::string codec;  ///< "audio" or "image"
 };
 
-std::vector<Range> ranges_of(const AudioCodecInfo& info) {
+std::vector<Range> ranges_of(const std::string& codec, const std::vector<int>& codebook_sizes) {
   std::vector<Range> ranges;
   std::int64_t first = 0;
-  for (int level = 0; level < info.levels; ++level) {
-    const std::int64_t count = info.codebook_sizes[static_cast<std::size_t>(level)];
-    ranges.push_back({"audio." + std::to_string(level), first, count, level});
+  for (const int count : codebook_sizes) {
+    const auto level = static_cast<int>(ranges.size());
+    ranges.push_back({codec + "." + std::to_string(level), first, count, level, codec});
     first += count;
   }
   return ranges;
+}
+
+std::vector<Range> ranges_of(const CommonOptions& options) {
+  if (!is_picture_model(options)) return ranges_of("audio", open_session(options).codec->info().codebook_sizes);
+  const auto context = make_context(options);
+  return ranges_of("image", open_picture_model(*context, model_path(options)).codec->info().codebook_sizes);
 }
 
 std::int64_t size_of(const std::vector<Range>& ranges) {
@@ -42,7 +50,7 @@ ordered_json vocabulary_json(const std::vector<Range>& ranges) {
     list.push_back({{"name", range.name},
                     {"first", range.first},
                     {"count", range.count},
-                    {"codec", "audio"},
+                    {"codec", range.codec},
                     {"level", range.level}});
   }
   return {{"size", size_of(ranges)}, {"ranges", list}, {"specials", ordered_json::object()}, {"layout", "flat"}};
@@ -82,8 +90,7 @@ class Vocab final : public Command {
     std::vector<std::int64_t> ids;
     for (const std::string& id : ids_) ids.push_back(read_id(id));
     refuse_existing(common_.output, common_.overwrite);
-    const Session session = open_session(common_);
-    const std::vector<Range> ranges = ranges_of(session.codec->info());
+    const std::vector<Range> ranges = ranges_of(common_);
     output_ = std::make_unique<LineOutput>(common_.output, common_.overwrite);
     if (ids.empty()) output_->write(common_.json ? line_of(vocabulary_json(ranges)) : vocabulary_text(ranges));
     for (const std::int64_t id : ids) explain(ranges, id);
@@ -98,7 +105,8 @@ class Vocab final : public Command {
     const std::int64_t code = id - range->first;
     output_->write(
         common_.json
-            ? line_of({{"id", id}, {"name", range->name}, {"codec", "audio"}, {"level", range->level}, {"code", code}})
+            ? line_of(
+                  {{"id", id}, {"name", range->name}, {"codec", range->codec}, {"level", range->level}, {"code", code}})
             : std::to_string(id) + "\t" + range->name + "\tcode " + std::to_string(code) + "\n");
   }
 

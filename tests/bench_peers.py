@@ -30,7 +30,7 @@ Runner = Callable[[torch.Tensor], Any]
 
 @dataclass
 class Peer:
-    """How a reference encodes [1, channels, samples] and decodes what it encoded."""
+    """How a reference encodes [1, channels, samples or rows, columns] and decodes what it encoded."""
 
     name: str
     encode: Runner
@@ -44,6 +44,7 @@ class Family:
     make: Callable[[Path], None]
     peers: Callable[[Path], list[Peer]]
     channels: int = 1
+    picture: int = 0  # the side of a picture; figures are pictures a second then
 
 
 def save_transformers(model: Any, folder: Path) -> None:
@@ -82,6 +83,21 @@ def dac_peers(folder: Path) -> list[Peer]:
     encode = lambda wave: model.encode(wave).audio_codes  # noqa: E731
     decode = lambda codes: model.decode(audio_codes=codes).audio_values  # noqa: E731
     return [Peer("transformers", encode, decode)]
+
+
+def make_janus(folder: Path) -> None:
+    from transformers import JanusVQVAE
+    from transformers.models.janus.configuration_janus import JanusVQVAEConfig
+
+    JanusVQVAE(JanusVQVAEConfig(num_patches=16)).save_pretrained(folder)
+
+
+def janus_peers(folder: Path) -> list[Peer]:
+    from transformers import JanusVQVAE
+
+    model = JanusVQVAE.from_pretrained(folder).eval()
+    encode = lambda picture: model.encode(picture).image_tokens.view(1, -1)  # noqa: E731
+    return [Peer("transformers", encode, model.decode)]
 
 
 SNAC_24 = {
@@ -157,6 +173,7 @@ FAMILIES = (
         dac_peers,
     ),
     Family("snac-24k", 24000, make_snac, snac_peers),
+    Family("janus-vq16", 0, make_janus, janus_peers, channels=3, picture=256),
 )
 
 
@@ -180,6 +197,14 @@ def wave_file(family: Family, seconds: float, cache: Path) -> tuple[Path, np.nda
     return path, wave
 
 
+def input_of(family: Family, args: argparse.Namespace) -> tuple[list[Path], np.ndarray]:
+    """Files for us, if we are to have any, and what the peers read."""
+    if family.picture:  # times do not depend on what is in a picture
+        return [], np.random.default_rng(1).uniform(-1, 1, (3, family.picture, family.picture)).astype(np.float32)
+    path, wave = wave_file(family, args.seconds, args.cache)
+    return [path], wave
+
+
 def time_of(run: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     with torch.inference_mode():
@@ -187,8 +212,8 @@ def time_of(run: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def ours(program: Path, folder: Path, wave: Path, args: argparse.Namespace, math: str) -> dict[str, float]:
-    command = [program, "bench", "codec", wave, "-m", folder, "--threads", str(args.threads), "--json"]
+def ours(program: Path, folder: Path, files: list[Path], args: argparse.Namespace, math: str) -> dict[str, float]:
+    command = [program, "bench", "codec", *files, "-m", folder, "--threads", str(args.threads), "--json"]
     if math != "exact":
         command += ["--math", math]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
@@ -218,13 +243,14 @@ def bench(family: Family, args: argparse.Namespace) -> list[dict[str, Any]]:
     if not (folder / "config.json").exists():
         torch.manual_seed(0)
         family.make(folder)
-    path, wave = wave_file(family, args.seconds, args.cache)
-    batch = torch.from_numpy(wave)[None]
+    files, data = input_of(family, args)
+    batch = torch.from_numpy(data)[None]
+    amount = 1 if family.picture else args.seconds
     peers = family.peers(folder)
     best: dict[str, dict[str, float]] = {"tessera": {}, **{p.name: {} for p in peers}}
     start, busy, own = time.perf_counter(), busy_seconds(), sum(os.times()[:4])
     for _ in range(args.repeats):
-        keep_best(best["tessera"], ours(args.program, folder, path, args, "exact"))
+        keep_best(best["tessera"], ours(args.program, folder, files, args, "exact"))
         for peer in peers:
             keep_best(best[peer.name], peer_times(peer, batch))
     elapsed = (time.perf_counter() - start) * (os.cpu_count() or 1)
@@ -236,8 +262,8 @@ def bench(family: Family, args: argparse.Namespace) -> list[dict[str, Any]]:
             {
                 "codec": family.name,
                 "direction": direction,
-                "tessera_x": round(args.seconds / best["tessera"][direction], 1),
-                "peers_x": {p.name: round(args.seconds / best[p.name][direction], 1) for p in peers},
+                "tessera_x": round(amount / best["tessera"][direction], 1 if amount > 1 else 3),
+                "peers_x": {p.name: round(amount / best[p.name][direction], 1 if amount > 1 else 3) for p in peers},
                 "ratio": round(fastest / best["tessera"][direction], 2),
                 "others": round(others, 2),
             }

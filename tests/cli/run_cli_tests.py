@@ -37,6 +37,8 @@ OTHER_MODEL = str(GOLDEN / "mimo" / "causal_pool2")
 OTHER_RATE_MODEL = str(GOLDEN / "mimi" / "shortcut_sharded")
 STEREO_MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_STEREO_MODEL", GOLDEN / "encodec" / "stereo_chunked"))
 MULTI_RATE_MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_MULTI_RATE_MODEL", GOLDEN / "snac" / "plain_24k"))
+PICTURE_MODEL = str(GOLDEN / "llamagen" / "other_decoder_bf16")
+ENCODER_MODEL = str(GOLDEN / "chameleon" / "alone_no_attention_f16")
 SHARED_KEYS = ["input", "status", "kind", "codec", "math", "sample_rate", "channels", "samples", "frame_rate", "frames",
                "levels"]
 QUALITY_KEYS = ["mel_distance", "si_sdr_db", "snr_db", "stoi", "kbps", "entropy_kbps", "code_use"]
@@ -73,6 +75,18 @@ def float_wav_bytes(values, rate=24000, channels=1):
     form = struct.pack("<HHIIHH", 3, channels, rate, rate * 4 * channels, 4 * channels, 32)
     body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def png_bytes(width, height):
+    """Waves of three colours."""
+    rows = b"".join(b"\0" + bytes(int(127 + 120 * math.sin(0.3 * (channel + 1) * x + 0.2 * y))
+                                  for x in range(width) for channel in range(3)) for y in range(height))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def read_wav(path_or_bytes):
@@ -951,6 +965,109 @@ class Interruption(CliTest):
         process.terminate()
         self.assertEqual(process.wait(20), 130)
         self.assertEqual(self.names(), ["long.wav"])
+
+
+class Pictures(CliTest):
+    """An image codec of 4 pixels a code, without a preprocessor_config.json."""
+
+    def setUp(self):
+        super().setUp()
+        for name, (width, height) in {"a.png": (37, 26), "b.png": (12, 40)}.items():
+            (self.folder / name).write_bytes(png_bytes(width, height))
+
+    def environment(self, **extra):
+        return super().environment(**{"TESSERA_MODEL": PICTURE_MODEL, **extra})
+
+    def test_line(self):
+        line, other = self.tokenize("a.png", "b.png")
+        self.assertEqual(list(line), ["input", "status", "kind", "codec", "math", "width", "height", "grid", "levels", "codes"])
+        self.assertEqual((line["kind"], line["codec"], line["width"], line["height"], line["grid"], line["levels"]),
+                         ("image", "llamagen", 36, 24, [6, 9], 1))
+        self.assertEqual([len(row) for row in line["codes"]], [54])
+        self.assertEqual(other["grid"], [10, 3])
+        self.assertTrue(all(0 <= code < 40 for code in line["codes"][0]))
+
+    def test_same_bytes_whatever_batch_threads_and_instruction_set(self):
+        expected = self.run_it("tokenize", "a.png", "b.png")
+        for options in (["--threads", 1], ["--threads", 3, "--batch", 2], ["--isa", "avx2"]):
+            self.assertEqual(self.run_it("tokenize", "a.png", "b.png", *options), expected)
+
+    def test_there_and_back(self):
+        self.run_it("tokenize", "a.png", "b.png", "-o", "codes.jsonl")
+        lines = lines_of(self.run_it("detokenize", "codes.jsonl", "-o", "out/", "--json"))
+        self.assertEqual([(line["output"], line["width"], line["height"]) for line in lines],
+                         [("out/a.png", 36, 24), ("out/b.png", 12, 40)])
+        picture = (self.folder / "out/a.png").read_bytes()
+        self.assertEqual(struct.unpack(">II", picture[16:24]), (36, 24))
+        one = self.run_it("tokenize", "a.png")
+        self.assertEqual(self.run_it("detokenize", "-", "-o", "-", stdin=one), picture)
+        self.run_it("detokenize", "-", "-o", "one.jpg", stdin=one)
+        self.assertEqual((self.folder / "one.jpg").read_bytes()[:3], b"\xff\xd8\xff")
+        self.run_it("detokenize", "codes.jsonl", "-o", "one.png", code=2)
+        self.run_it("tokenize", "a.png", "-o", "a.safetensors", "--format", "safetensors")
+        self.run_it("detokenize", "a.safetensors", "-o", "array.png")
+        self.assertEqual((self.folder / "array.png").read_bytes(), picture)
+
+    def test_quality(self):
+        (line,) = self.tokenize("--quality", "a.png")
+        self.assertEqual(list(line["quality"]), ["psnr_db"])
+        self.assertGreater(line["quality"]["psnr_db"], 0)
+
+    def test_processor_of_the_checkpoint(self):
+        shutil.copytree(PICTURE_MODEL, self.folder / "model")
+        (self.folder / "model/preprocessor_config.json").write_text(json.dumps({
+            "do_resize": True, "size": {"height": 16, "width": 20}, "resample": 3, "do_rescale": True,
+            "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}))
+        (line,) = self.tokenize("-m", "model", "a.png")
+        self.assertEqual((line["width"], line["height"], line["grid"]), (20, 16, [4, 5]))
+
+    def test_bad_inputs_never_stop_the_others(self):
+        (self.folder / "tiny.png").write_bytes(png_bytes(3, 9))
+        lines = self.tokenize("tiny.png", self.a, "absent.png", "b.png", code=65)
+        for line, reason in zip(lines, ("unsupported_media", "unknown_format", "unreadable")):
+            self.assert_error(line, reason)
+        self.assertEqual(lines[3]["status"], "ok")
+
+    def test_folders_hold_pictures(self):
+        (self.folder / "notes.txt").write_text("x")
+        lines = self.tokenize("-r", ".")
+        self.assertEqual([os.path.basename(line["input"]) for line in lines], ["a.png", "b.png"])
+
+    def test_wrong_usage(self):
+        for options in (["--stream"], ["--start", "1"], ["--levels", "2"], ["--format", "npy", "-o", "x/"]):
+            self.run_it("tokenize", "a.png", *options, code=2)
+        one = self.run_it("tokenize", "a.png")
+        self.run_it("detokenize", "-", "-o", "x.wav", stdin=one, code=2)
+        self.run_it("tokenize", "a.png", "--quality", "-m", ENCODER_MODEL, code=2)
+
+    def test_codes_that_do_not_fit(self):
+        good = self.tokenize("a.png")[0]
+        for change, reason in (({"grid": [5, 9]}, "bad_codes"), ({"grid": None}, "bad_codes"), ({"grid": [54]}, "bad_codes"),
+                               ({"codec": "emu3"}, "wrong_codec"), ({"kind": "audio"}, "wrong_codec"),
+                               ({"codes": [[40] * 54]}, "bad_codes"), ({"width": 72}, "wrong_codec")):
+            line = json.dumps(good | change).encode()
+            (found,) = lines_of(self.run_it("detokenize", "-", "-o", "out/", "--json", stdin=line, code=65))
+            self.assert_error(found, reason)
+        sound = self.run_it("tokenize", "-m", MODEL, self.a)
+        self.run_it("detokenize", "-", "-o", "out/", stdin=sound, code=65)
+        self.run_it("detokenize", "-", "-o", "out/", "-m", MODEL, stdin=self.run_it("tokenize", "a.png"), code=65)
+
+    def test_encoder_alone(self):
+        (line,) = self.tokenize("-m", ENCODER_MODEL, "a.png")
+        self.run_it("detokenize", "-", "-o", "out/", "-m", ENCODER_MODEL, stdin=json.dumps(line).encode(), code=1)
+
+    def test_described(self):
+        info, picture = lines_of(self.run_it("inspect", "--json", PICTURE_MODEL, "a.png"))
+        self.assertEqual((info["kind"], info["family"], info["codebook_sizes"], info["pixels_per_code"], info["decodes"]),
+                         ("checkpoint", "llamagen", [40], 4, True))
+        self.assertEqual((picture["kind"], picture["format"], picture["width"], picture["height"]),
+                         ("picture", "png", 37, 26))
+        (vocabulary,) = lines_of(self.run_it("vocab", "--json"))
+        self.assertEqual(vocabulary["ranges"], [{"name": "image.0", "first": 0, "count": 40, "codec": "image", "level": 0}])
+
+    def test_bench(self):
+        benches = [line["bench"] for line in lines_of(self.run_it("bench", "codec", "--json", "--threads", 1))]
+        self.assertEqual(benches[-3:], ["load", "encode synthetic", "decode synthetic"])
 
 
 class Describe(CliTest):

@@ -24,6 +24,7 @@ import yaml
 from authors_dac import load_dac
 from authors_encodec import build, fill, load_encodec
 from golden_common import Tensors, read_model, single_thread
+from generate_vqgan import llamagen_model
 from golden_weights import old_spelling
 from safetensors.torch import load_file
 from snac import SNAC
@@ -202,6 +203,45 @@ def check_wavtokenizer(work: Path) -> None:
     refused("do not fit the ratios", *line, "--out", work / "none")
 
 
+def check_vqgan(work: Path) -> None:
+    for family, name in (("taming", "odd_resolution_bf16"), ("ibq", "one_level_f16")):
+        golden, path = HERE / family / name, work / f"{family}.ckpt"
+        config, tensors = config_in(golden), read_model(golden)
+        torch.save({"state_dict": {**tensors, "loss.discriminator.main.0.bias": torch.zeros(2)}}, path)
+        settings = work / f"{family}.yaml"
+        settings.write_text(yaml.safe_dump({"model": {"target": "x", "params": {"lossconfig": {}, **config}}}))
+        line = (family, path, "--yaml", settings)
+        expect(run(*line, "--out", work / family) == (0, ""), f"{family}: not converted")
+        same_tensors(work / family, tensors)
+        expect(config_in(work / family) == {"model_type": family, **config}, f"{family}: other config")
+    settings.write_text("model: {params: {embed_dim: 3}}")
+    refused("no entry 'ddconfig'", *line, "--out", work / "none")
+
+
+def check_llamagen(work: Path) -> None:
+    """Both published sizes, random weights; the averaged ones are taken."""
+    for name, multipliers in (("vq16", [1, 1, 2, 2, 4]), ("vq8", [1, 2, 2, 4])):
+        config = {
+            "codebook_size": 16384,
+            "codebook_embed_dim": 8,
+            "encoder_ch_mult": multipliers,
+            "decoder_ch_mult": multipliers,
+            "z_channels": 256,
+            "ch": 128,
+            "num_res_blocks": 2,
+        }
+        state = llamagen_model({**config, "norm_num_groups": 32}).state_dict()
+        path, out = work / f"{name}.pt", work / name
+        extra = {"quantize.codebook_used": torch.zeros(65536)}
+        torch.save({"model": {}, "ema": {**state, **extra}, "optimizer": {}, "steps": 3}, path)
+        expect(run("llamagen", path, "--out", out) == (0, ""), "llamagen: not converted")
+        same_tensors(out, state)
+        wanted = {"model_type": "llamagen", "codebook_l2_norm": True, **config}
+        expect(config_in(out) == wanted, "llamagen: other config")
+        millions = sum(tensor.numel() for tensor in state.values()) / 1e6
+        expect(abs(millions - {"vq16": 71.9, "vq8": 70.1}[name]) < 0.06, f"{name}: {millions} M numbers")
+
+
 def check_code(work: Path) -> None:
     """A pickle with code in it is refused, and loaded only on request."""
     path = work / "code.pth"
@@ -213,6 +253,7 @@ def check_code(work: Path) -> None:
 def main() -> None:
     single_thread()
     checks = [check_snac, check_transformers, check_wavtokenizer, check_code]
+    checks += [check_vqgan, check_llamagen]
     checks += [check_published_encodec, check_encodec, check_dac]
     for check in checks:
         with tempfile.TemporaryDirectory() as work:

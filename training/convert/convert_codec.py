@@ -1,10 +1,13 @@
-"""Turns pickled public checkpoints of audio codecs into the folder that the loader reads.
+"""Turns pickled public checkpoints of codecs into the folder that the loader reads.
 
     python convert_codec.py snac FOLDER --out OUT
     python convert_codec.py dac weights_24khz_8kbps_0.0.4.pth --out OUT
     python convert_codec.py encodec encodec_24khz-d7cc33bc.th --out OUT
     python convert_codec.py transformers FOLDER --out OUT
     python convert_codec.py wavtokenizer model.ckpt --yaml model.yaml --out OUT
+    python convert_codec.py llamagen vq_ds16_t2i.pt --out OUT
+    python convert_codec.py taming vqgan.ckpt --yaml vqgan.yaml --out OUT
+    python convert_codec.py ibq model.ckpt --yaml config.yaml --out OUT
 
 OUT gets config.json and model.safetensors; weights are not changed. Files are loaded without
 running code that is in them.
@@ -20,6 +23,7 @@ from folder import write_folder
 from from_bin import convert_snac, convert_transformers
 from from_dac import convert_dac
 from from_encodec import convert_encodec
+from from_vqgan import convert_llamagen, convert_vqgan
 from from_wavtokenizer import DILATION_BASE, convert_wavtokenizer
 from pickles import ConversionError, Tensors
 
@@ -35,6 +39,9 @@ def arguments_of(line: list[str] | None) -> argparse.Namespace:
         "encodec": "encodec_*.th of the authors",
         "transformers": "folder with pytorch_model.bin (or shards) and config.json",
         "wavtokenizer": "Lightning checkpoint",
+        "llamagen": "vq_ds*.pt of the authors",
+        "taming": "VQGAN checkpoint of taming transformers or Chameleon",
+        "ibq": "checkpoint of SEED-Voken or Emu3.5",
     }
     for name, text in helps.items():
         family = families.add_parser(name, help=text)
@@ -45,6 +52,8 @@ def arguments_of(line: list[str] | None) -> argparse.Namespace:
         )
         if name == "encodec":
             family.add_argument("--config", type=Path, help="config.json of a model of your own")
+        if name in ("taming", "ibq"):
+            family.add_argument("--yaml", type=Path, required=True, help="its configuration")
         if name == "wavtokenizer":
             family.add_argument("--yaml", type=Path, required=True, help="its configuration")
             family.add_argument("--dilation-base", type=int, default=DILATION_BASE)
@@ -61,6 +70,10 @@ def converted(options: argparse.Namespace) -> tuple[Tensors, dict]:
         return convert_encodec(source, options.config, trusted)
     if options.family == "transformers":
         return convert_transformers(source, trusted)
+    if options.family == "llamagen":
+        return convert_llamagen(source, trusted)
+    if options.family in ("taming", "ibq"):
+        return convert_vqgan(options.family, source, options.yaml, trusted)
     return convert_wavtokenizer(source, options.yaml, options.dilation_base, trusted)
 
 

@@ -1,0 +1,106 @@
+#include "cli/picture_model.h"
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "cli/session.h"
+#include "kernels/error.h"
+
+namespace tessera::cli {
+namespace {
+
+std::filesystem::path folder_of(const std::string& path) {
+  std::error_code ignored;
+  const std::filesystem::path at(path);
+  return std::filesystem::is_directory(at, ignored) ? at : at.parent_path();
+}
+
+// x / 127.5 - 1.
+media::ImageProcessor plain_processor() {
+  media::ImageProcessor processor;
+  processor.do_rescale = processor.do_normalize = true;
+  processor.rescale_factor = 1.0 / 255;
+  processor.mean = processor.std = {0.5, 0.5, 0.5};
+  return processor;
+}
+
+}  // namespace
+
+bool is_picture_model(const CommonOptions& options) {
+  try {
+    return is_image_codec(model_path(options));
+  } catch (const CheckpointError&) {
+    return false;  // whoever opens it says what is wrong
+  }
+}
+
+PictureModel open_picture_model(Context& context, const std::string& path) {
+  PictureModel model;
+  const std::filesystem::path file = folder_of(path) / "preprocessor_config.json";
+  std::error_code ignored;
+  model.fitted = std::filesystem::exists(file, ignored);
+  model.processor = model.fitted ? media::read_image_processor(file) : plain_processor();
+  model.codec = load_image_codec(context, path);
+  return model;
+}
+
+media::ImageProcessor processor_for(const PictureModel& model, const media::Image& image) {
+  media::ImageProcessor processor = model.processor;
+  if (model.fitted) return processor;
+  const int factor = model.codec->info().factor;
+  processor.crop_rows = image.rows / factor * factor;
+  processor.crop_columns = image.columns / factor * factor;
+  if (processor.crop_rows > 0 && processor.crop_columns > 0) return processor;
+  throw InputError("unsupported_media", "a picture of " + std::to_string(image.columns) + " by " +
+                                            std::to_string(image.rows) + " pixels is smaller than one code, " +
+                                            std::to_string(factor) + " by " + std::to_string(factor));
+}
+
+FloatPicture to_input(const media::ImageProcessor& processor, const media::Image& image) {
+  media::FloatImage values = media::preprocess(processor, image);
+  return {1, values.rows, values.columns, std::move(values.values)};
+}
+
+media::Image to_image(const media::ImageProcessor& processor, const FloatPicture& picture) {
+  return media::postprocess(processor,
+                            {static_cast<int>(picture.rows), static_cast<int>(picture.columns), picture.values});
+}
+
+CodesRecord describe_picture_codec(const ImageCodecInfo& codec) {
+  CodesRecord record;
+  record.status = "ok";
+  record.kind = "image";
+  record.codec = codec.family;
+  record.levels = codec.levels;
+  return record;
+}
+
+void check_picture_record(const CodesRecord& record, const ImageCodecInfo& codec, const std::string& where) {
+  const auto wrong = [&](const std::string& theirs) {
+    throw InputError("wrong_codec", where + ": the codes are " + theirs + ", but the checkpoint is " + codec.family +
+                                        ": name the one they were made with (--model)");
+  };
+  if (record.kind != "image") wrong("of kind \"" + record.kind + "\"");
+  if (!record.codec.empty() && record.codec != codec.family) wrong(record.codec);
+  if (!record.has_codes) bad_codes(where, "there are no codes");
+  const Codes::Grid& grid = record.codes.grid;
+  if (grid.positions() == 0) bad_codes(where, "\"grid\" is missing: a picture's rows and columns of codes");
+  const auto differs = [&](int pixels, std::int64_t codes) { return pixels > 0 && pixels != codes * codec.factor; };
+  if (differs(record.height, grid.rows) || differs(record.width, grid.columns)) {
+    wrong("of " + std::to_string(record.width) + " by " + std::to_string(record.height) + " pixels in a grid of " +
+          std::to_string(grid.columns) + " by " + std::to_string(grid.rows));
+  }
+}
+
+double peak_signal_to_noise(const media::Image& a, const media::Image& b) {
+  double squares = 0;
+  for (std::size_t i = 0; i < a.pixels.size(); ++i) {
+    const double d = static_cast<double>(a.pixels[i]) - b.pixels[i];
+    squares += d * d;
+  }
+  if (squares == 0) return std::numeric_limits<double>::infinity();
+  return 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.pixels.size()) / squares);
+}
+
+}  // namespace tessera::cli
