@@ -31,6 +31,8 @@ inline constexpr int kBlockRows = 3;
 inline constexpr int kBlockPanels = 1;
 inline constexpr int kStreamPanels = 2;
 #endif
+/// The panels stream from the second-level cache, so many steps ahead of their use; processors foresee them in part.
+inline constexpr std::int64_t kPrefetchSteps = 4;
 /// While so many steps are computed, a kilobyte of what comes later is on its way to the second-level cache.
 inline constexpr std::int64_t kAheadSteps = 64;
 
@@ -153,7 +155,11 @@ static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, 
   });
   const auto step = [&](const float* x) TESSERA_INLINE_LAMBDA {
     Floats w[kPanels];
-    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { w[kPanel] = load_panel(panels + kPanel * panel_step); });
+    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
+      const T* panel = panels + kPanel * panel_step;
+      w[kPanel] = load_panel(panel);
+      if constexpr (kRows > 2) __builtin_prefetch(panel + kPrefetchSteps * 16);
+    });
     each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
       const Floats value = Lanes::set(x[kRow * row_step]);
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
