@@ -43,7 +43,11 @@ def gradient(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
     """[size, size, 3], 0 ... 255"""
-    kind = rng.random()
+    return backdrop_of_kind(rng.random(), rng, size)
+
+
+def backdrop_of_kind(kind: float, rng: np.random.Generator, size: int) -> np.ndarray:
+    """White below WHITE_SHARE, textured from 1 - TEXTURE_SHARE on, else of one colour."""
     if kind < WHITE_SHARE:
         return np.full((size, size, 3), 255.0, dtype=np.float32)
     flat = np.broadcast_to(rng.uniform(0.0, 255.0, 3).astype(np.float32), (size, size, 3))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
 HELDOUT_LIST = HERE / "heldout.tsv"
@@ -146,14 +146,27 @@ def on_colour(rgba: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     return Image.alpha_composite(backdrop, rgba).convert("RGB")
 
 
+def heldout_drawings(packed: Path) -> list[tuple[str, str, Image.Image]]:
+    """(set, name, RGBA of SIZE x SIZE)"""
+    file = np.load(packed / "heldout.npz")
+    small = [
+        Image.fromarray(p).resize((SIZE, SIZE), Image.Resampling.LANCZOS) for p in file["pictures"]
+    ]
+    return [(str(s), str(n), p) for (s, n), p in zip(file["names"], small, strict=True)]
+
+
 def heldout_pictures(packed: Path) -> list[tuple[str, str, Image.Image]]:
     """(set, name, RGB of SIZE x SIZE on white): what the scores are about."""
-    file = np.load(packed / "heldout.npz")
-    small = (
-        Image.fromarray(p).resize((SIZE, SIZE), Image.Resampling.LANCZOS) for p in file["pictures"]
-    )
-    whole = (on_colour(p, BLANK) for p in small)
-    return [(str(s), str(n), p) for (s, n), p in zip(file["names"], whole, strict=True)]
+    return [(s, n, on_colour(p, BLANK)) for s, n, p in heldout_drawings(packed)]
+
+
+def folder_pictures(folder: Path) -> list[tuple[str, str, Image.Image]]:
+    """Any pictures: the middle square, SIZE x SIZE."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        picture = on_colour(Image.open(path).convert("RGBA"), BLANK)
+        found.append(("other", path.stem, ImageOps.fit(picture, (SIZE, SIZE))))
+    return found
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 python evaluate.py --model export --save pictures        round trip by this PyTorch model
 python evaluate.py --model export --decoded folder       folder/SET-NAME.png by another program
+python evaluate.py --model export --textured             the same drawings on textured backdrops
+python evaluate.py --model export --pictures folder      any pictures
 
 PSNR (of 8-bit RGB) and SSIM (Gaussian window) are means over pictures of 128 x 128 on white.
 "Tile means" is what one colour for each square of 8 x 8, 24 bits instead of one code, would give.
@@ -19,7 +21,8 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from data import BLANK, heldout_pictures
+from compose import backdrop_of_kind
+from data import BLANK, SIZE, folder_pictures, heldout_drawings, heldout_pictures
 from export import as_input, as_picture, load_shipped
 from model import VQModel
 
@@ -108,9 +111,25 @@ def save_pictures(folder: Path, rows: list[Row]) -> None:
     contact_sheet([(r["original"], r["decoded"]) for r in spread]).save(folder / "sheet.png")
 
 
+def textured_pictures(packed: Path) -> list[tuple[str, str, Image.Image]]:
+    rng = np.random.default_rng(0)
+    found = []
+    for kind, name, drawing in heldout_drawings(packed):
+        behind = backdrop_of_kind(1.0, rng, SIZE).astype(np.uint8)
+        whole = Image.alpha_composite(Image.fromarray(behind).convert("RGBA"), drawing)
+        found.append((kind, name, whole.convert("RGB")))
+    return found
+
+
+def chosen_pictures(args: argparse.Namespace) -> list[tuple[str, str, Image.Image]]:
+    if args.pictures:
+        return folder_pictures(args.pictures)
+    return textured_pictures(args.packed) if args.textured else heldout_pictures(args.packed)
+
+
 def all_rows(args: argparse.Namespace, model: VQModel) -> list[Row]:
     rows = []
-    for kind, name, picture in heldout_pictures(args.packed):
+    for kind, name, picture in chosen_pictures(args):
         codes, decoded = round_trip(model, picture)
         if args.decoded:
             decoded = Image.open(args.decoded / f"{kind}-{name}.png").convert("RGB")
@@ -126,6 +145,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("export"))
     parser.add_argument("--packed", type=Path, default=Path("packed"))
     parser.add_argument("--decoded", type=Path, help="folder of SET-NAME.png by another program")
+    parser.add_argument("--textured", action="store_true")
+    parser.add_argument("--pictures", type=Path, help="folder of pictures instead of the held-out")
     parser.add_argument("--save", type=Path, help="keep originals, decoded and a sheet here")
     parser.add_argument("--json", type=Path, help="write all figures here")
     args = parser.parse_args()
