@@ -135,6 +135,23 @@ TEST_P(Image, RefusesWhatDoesNotFit) {
   EXPECT_THROW((void)codec->decode(context, codes), InputError);
 }
 
+// The embedded model against the PyTorch model that its training recipe exports it from.
+TEST(EmbeddedImage, AgreesWithItsTrainingCode) {
+  const std::filesystem::path source(TESSERA_SOURCE_DIR);
+  const SafetensorsFile file(source / "tests/golden/embedded_image/golden.safetensors");
+  Context context;
+  const auto codec = load_image_codec(context, (source / "samples/model/image_codec").string());
+  EXPECT_EQ(codec->info().codebook_sizes, std::vector<int>{8192});
+  EXPECT_EQ(codec->info().factor, 8);
+  for (const char* n : {".0", ".1", ".2"}) {
+    const PictureExpected expected = expectation(file, n);
+    const Codes codes = codec->encode(context, expected.picture);
+    EXPECT_EQ(count_mismatches(expected.codes, codes, std::string("embedded") + n), 0);
+    const FloatPicture decoded = codec->decode(context, expected.codes.codes);
+    EXPECT_GE(signal_to_noise(expected.decoded.values, decoded.values), kLeastDecibels);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Fixtures, Image, testing::ValuesIn(image_cases()), case_name);
 
 }  // namespace

@@ -47,11 +47,10 @@ class CodebookLearner:
         return torch.cat([self.quantizer.nearest(part) for part in rows.split(CHUNK)])
 
     @torch.no_grad()
-    def fit(self, rows: Tensor, rounds: int, from_scratch: bool) -> None:
-        """Spherical k-means; from scratch, or on from the present rows."""
+    def fit(self, rows: Tensor, rounds: int) -> None:
+        """Spherical k-means."""
         size = len(self.book)
-        if from_scratch:
-            self.book.copy_(sample_rows(rows, size))
+        self.book.copy_(sample_rows(rows, size))
         for _ in range(rounds):
             sums, counts = sums_by_code(rows, self.nearest(rows), size)
             used = counts[:, None] > 0

@@ -28,7 +28,6 @@ from quantize import CodebookLearner
 HERE = Path(__file__).resolve().parent
 CROP = 64
 START_ROWS = 60_000  # latents that the first k-means sees
-REFIT_PICTURES = 500
 KMEANS_ROUNDS = 8
 SLEEPING_LEVELS = 1  # of the highest resolution
 REPLACE_EVERY = 20
@@ -104,7 +103,7 @@ class Trainer:
         self.average = [p.detach().clone() for p in self.trained]
         self.sampler = CropSampler(args.packed)
         self.step, self.seconds, self.cpu_seconds, self.megapixels = 0, 0.0, 0.0, 0.0
-        self.quantizing, self.refitted, self.stopping = False, False, False
+        self.quantizing, self.stopping = False, False
         self.start_rows: list[Tensor] = []
         self.checkpoint = args.out / "checkpoint.pt"
         args.out.mkdir(parents=True, exist_ok=True)
@@ -122,7 +121,7 @@ class Trainer:
             "torch_rng": torch.get_rng_state(),
             "numpy_rng": self.rng.bit_generator.state,
             "counters": (self.step, self.seconds, self.cpu_seconds, self.megapixels),
-            "flags": (self.quantizing, self.refitted),
+            "quantizing": self.quantizing,
         }
 
     def save(self) -> None:
@@ -140,7 +139,7 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"])
         self.rng.bit_generator.state = state["numpy_rng"]
         self.step, self.seconds, self.cpu_seconds, self.megapixels = state["counters"]
-        self.quantizing, self.refitted = state["flags"]
+        self.quantizing = state["quantizing"]
 
     def progress(self) -> float:
         return min(1.0, self.seconds / self.args.budget_seconds)
@@ -160,11 +159,8 @@ class Trainer:
             if self.progress() < self.args.quantize_at:
                 self.keep_rows(latents.detach().flatten(0, -2))
                 return latents, latents.new_zeros(())
-            self.learner.fit(torch.cat(self.start_rows), KMEANS_ROUNDS, from_scratch=True)
+            self.learner.fit(torch.cat(self.start_rows), KMEANS_ROUNDS)
             self.quantizing, self.start_rows = True, []
-        if not self.refitted and self.progress() >= self.args.whole_at:
-            self.learner.fit(self.many_latents(), KMEANS_ROUNDS, from_scratch=False)
-            self.refitted = True
         quantized = self.learner.quantized(latents)
         if self.step % REPLACE_EVERY == 0 and self.progress() < 0.9:
             self.learner.move_unused(latents.detach().flatten(0, -2))
@@ -174,11 +170,6 @@ class Trainer:
         self.start_rows.append(rows)
         while sum(len(r) for r in self.start_rows[1:]) > START_ROWS:
             self.start_rows.pop(0)
-
-    @torch.no_grad()
-    def many_latents(self) -> Tensor:
-        batches = [self.batch() for _ in range(REFIT_PICTURES * 4 // self.args.batch)]
-        return torch.cat([self.model.latents(b).flatten(0, -2) for b in batches])
 
     def train_step(self) -> dict[str, float]:
         pictures = self.batch()
