@@ -65,10 +65,12 @@ std::vector<Isa> supported_isas() {
 #if defined(__x86_64__)
   std::vector<Isa> isas;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isas.push_back(Isa::avx2);
-  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512cd");
+  [[maybe_unused]] const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                                     __builtin_cpu_supports("avx512cd");
+#if !defined(TESSERA_SANITIZED)
   if (wide && !isas.empty()) isas.push_back(Isa::avx512);
+#endif
   return isas;
 #else
   return {Isa::neon};

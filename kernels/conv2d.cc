@@ -18,9 +18,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
-template <class Function>
-static HWY_INLINE void frame_pixel(const Conv2dInput& in, std::int64_t row, std::int64_t column, float* out,
-                                   const Function& function) {
+/// Group norm and spatial norm of one pixel.
+static void norm_pixel(const Conv2dInput& in, std::int64_t row, std::int64_t column, float* out) {
   const std::int64_t channels = in.x.channels;
   const float* scales = in.moments + channels;
   const auto map_at = [&](const ConstPicture& map) {
@@ -34,7 +33,7 @@ static HWY_INLINE void frame_pixel(const Conv2dInput& in, std::int64_t row, std:
       y = Lanes::fma(y, load_first(in.weight + i, n), load_first(in.bias + i, n));
     }
     if (gain != nullptr) y = Lanes::fma(y, load_first(gain + i, n), load_first(shift + i, n));
-    store_first(function(y), out + i, n);
+    store_first(y, out + i, n);
   });
 }
 
@@ -45,13 +44,14 @@ static HWY_INLINE void frame_pixels(const FrameJob& job, std::int64_t row, std::
   const std::int64_t channels = job.input.x.channels;
   const std::int64_t enlarge = job.input.enlarge;
   for (std::int64_t x = 0; x < count; x += enlarge, out += enlarge * channels) {
-    frame_pixel(job.input, row, x / enlarge, out, function);
+    norm_pixel(job.input, row, x / enlarge, out);
+    map_row(out, channels, out, function);
     const std::int64_t copies = std::min(enlarge, count - x);
     for (std::int64_t i = 1; i < copies; ++i) std::copy_n(out, channels, out + i * channels);
   }
 }
 
-static HWY_INLINE void frame_row(const FrameJob& job, std::int64_t i) {
+static void frame_row(const FrameJob& job, std::int64_t i) {
   const Conv2dInput& in = job.input;
   const std::int64_t channels = in.x.channels;
   float* out = job.out + i * job.pitch * channels;

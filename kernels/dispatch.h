@@ -8,7 +8,7 @@
 
 // The builds of one CPU kernel, indexed by instruction set. `function` lives in tessera::HWY_NAMESPACE and was compiled
 // once for each by hwy/foreach_target.h.
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TESSERA_SANITIZED)
 #define TESSERA_BUILDS(function) \
   std::array { &N_AVX2::function, &N_AVX3::function }
 #else
