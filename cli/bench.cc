@@ -129,7 +129,8 @@ const CommandInfo kBench = {
     "Measures on this machine and prints the hardware and the settings with the figures. kernels: the peak of fused "
     "multiply-adds, products of several shapes as a share of it, and products of one row as a share of the memory's "
     "streaming speed, each on one thread and on all. codec: loading, encoding and decoding as multiples of real time, "
-    "and the wait for the first frame of a stream. Every figure is the best of several runs.",
+    "and the wait for the first frame of a stream, on one thread, two, four … and all, or on --threads alone. Every "
+    "figure is the best of several runs.",
     "  tessera bench kernels\n"
     "  tessera bench codec --json clip.flac\n",
     false,

@@ -111,7 +111,7 @@ void bench_codec(const CommonOptions& options, const std::vector<std::string>& f
   if (clips.empty()) clips.push_back(synthetic_clip(info));
   const int most = thread_count(options);
   std::set<int> counts = {most};
-  for (int threads = 1; threads < most; threads *= 2) counts.insert(threads);
+  for (int threads = 1; options.threads == 0 && threads < most; threads *= 2) counts.insert(threads);
   for (const int threads : counts) {
     const auto context = make_context(options, threads);
     for (const Clip& clip : clips) bench_clip(*session.codec, *context, clip, printer);

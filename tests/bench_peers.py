@@ -2,179 +2,41 @@
 """Encode and decode times beside other programs', in one run on one machine.
 
 Checkpoints have the sizes of the public ones and random weights (times do not depend on them); they
-are made once in --cache. Every figure is the best of --repeats; ours and the peer's take turns, since
-a machine's speed changes. `others` is the share of the CPUs that other processes used meanwhile:
-with more than a few percent the row says little.
+are made once in --cache. Ours and the peers take turns, --repeats times, since a machine's speed
+changes; a turn is three runs of each direction, and every figure is the best of all. A peer begins no
+run after --turn-seconds, the first excepted: `runs` says how many there were. Speeds are seconds of
+sound, or pictures, a second. `others` is the share of the CPUs that other processes used meanwhile
+(what a program left idle, too): with more than a few percent the row says little. A peer that cannot
+take part is named with the reason.
 
     python tests/bench_peers.py --program build/tessera --json peers.json
+    python tests/bench_peers.py --families mimo --seconds 20 --mimo-source FOLDER
+
+FOLDER is the `src` of the MiMo-Audio repository (it holds `mimo_audio_tokenizer`); without it, or
+with --compile left out, those peers are not measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-Runner = Callable[[torch.Tensor], Any]
+sys.path.insert(0, str(Path(__file__).resolve().parent / "golden"))
 
+from peers.families import FAMILIES
+from peers.family import Family, Setting
+from peers.process import Job, PeerFailed, PeerProcess, Turn, cpu_seconds
 
-@dataclass
-class Peer:
-    """How a reference encodes [1, channels, samples or rows, columns] and decodes what it encoded."""
-
-    name: str
-    encode: Runner
-    decode: Runner
-
-
-@dataclass
-class Family:
-    name: str
-    sample_rate: int
-    make: Callable[[Path], None]
-    peers: Callable[[Path], list[Peer]]
-    channels: int = 1
-    picture: int = 0  # the side of a picture; figures are pictures a second then
-
-
-def save_transformers(model: Any, folder: Path) -> None:
-    model.save_pretrained(folder)
-
-
-def transformers_model(kind: str, **config: Any) -> Any:
-    transformers = importlib.import_module("transformers")
-    settings = getattr(transformers, f"{kind}Config")(**config)
-    return getattr(transformers, f"{kind}Model")(settings).eval()
-
-
-def load(kind: str, folder: Path) -> Any:
-    return getattr(importlib.import_module("transformers"), f"{kind}Model").from_pretrained(folder).eval()
-
-
-def mimi_peers(folder: Path) -> list[Peer]:
-    model = load("Mimi", folder)
-    encode = lambda wave: model.encode(wave).audio_codes  # noqa: E731
-    return [Peer("transformers", encode, lambda codes: model.decode(codes).audio_values)]
-
-
-def encodec_peers(folder: Path) -> list[Peer]:
-    model = load("Encodec", folder)
-    bandwidth = model.config.target_bandwidths[-1]
-
-    def encode(wave: torch.Tensor) -> Any:
-        encoded = model.encode(wave, bandwidth=bandwidth)
-        return encoded.audio_codes, encoded.audio_scales
-
-    return [Peer("transformers", encode, lambda e: model.decode(*e).audio_values)]
-
-
-def dac_peers(folder: Path) -> list[Peer]:
-    model = load("Dac", folder)
-    encode = lambda wave: model.encode(wave).audio_codes  # noqa: E731
-    decode = lambda codes: model.decode(audio_codes=codes).audio_values  # noqa: E731
-    return [Peer("transformers", encode, decode)]
-
-
-def make_janus(folder: Path) -> None:
-    from transformers import JanusVQVAE
-    from transformers.models.janus.configuration_janus import JanusVQVAEConfig
-
-    JanusVQVAE(JanusVQVAEConfig(num_patches=16)).save_pretrained(folder)
-
-
-def janus_peers(folder: Path) -> list[Peer]:
-    from transformers import JanusVQVAE
-
-    model = JanusVQVAE.from_pretrained(folder).eval()
-    encode = lambda picture: model.encode(picture).image_tokens.view(1, -1)  # noqa: E731
-    return [Peer("transformers", encode, model.decode)]
-
-
-SNAC_24 = {
-    "sampling_rate": 24000,
-    "encoder_dim": 48,
-    "encoder_rates": [2, 4, 8, 8],
-    "decoder_dim": 1024,
-    "decoder_rates": [8, 8, 4, 2],
-    "attn_window_size": None,
-    "codebook_size": 4096,
-    "codebook_dim": 8,
-    "vq_strides": [4, 2, 1],
-    "noise": True,
-    "depthwise": True,
-}
-
-
-def snac_model() -> Any:
-    torch.manual_seed(0)
-    return importlib.import_module("snac").SNAC(**SNAC_24).eval()
-
-
-def make_snac(folder: Path) -> None:
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.contiguous() for name, tensor in snac_model().state_dict().items()}
-    save_file(weights, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(SNAC_24))
-
-
-def snac_peers(_: Path) -> list[Peer]:
-    model = snac_model()
-    return [Peer("snac", model.encode, model.decode)]
-
-
-ENCODEC_48 = {
-    "sampling_rate": 48000,
-    "audio_channels": 2,
-    "normalize": True,
-    "chunk_length_s": 1.0,
-    "overlap": 0.01,
-    "norm_type": "time_group_norm",
-    "use_causal_conv": False,
-    "target_bandwidths": [3.0, 6.0, 12.0, 24.0],
-}
-
-FAMILIES = (
-    Family("mimi", 24000, lambda f: save_transformers(transformers_model("Mimi"), f), mimi_peers),
-    Family(
-        "encodec-24k", 24000, lambda f: save_transformers(transformers_model("Encodec"), f), encodec_peers
-    ),
-    Family(
-        "encodec-48k",
-        48000,
-        lambda f: save_transformers(transformers_model("Encodec", **ENCODEC_48), f),
-        encodec_peers,
-        channels=2,
-    ),
-    Family(
-        "dac-24k",
-        24000,
-        lambda f: save_transformers(
-            transformers_model(
-                "Dac",
-                downsampling_ratios=[2, 4, 5, 8],
-                upsampling_ratios=[8, 5, 4, 2],
-                n_codebooks=32,
-                sampling_rate=24000,
-            ),
-            f,
-        ),
-        dac_peers,
-    ),
-    Family("snac-24k", 24000, make_snac, snac_peers),
-    Family("janus-vq16", 0, make_janus, janus_peers, channels=3, picture=256),
-)
+RUNS = 3  # in a turn: as many as `tessera bench codec` makes
+Best = dict[str, dict[str, float]]
 
 
 def busy_seconds() -> float:
@@ -184,43 +46,40 @@ def busy_seconds() -> float:
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def wave_file(family: Family, seconds: float, cache: Path) -> tuple[Path, np.ndarray]:
+def wave_file(family: Family, seconds: float, cache: Path) -> Path:
     import soundfile
 
     count = int(seconds * family.sample_rate)
     t = np.arange(count) / family.sample_rate
     tone = 0.2 * np.sin(2 * np.pi * (150 * t + 8 * np.sin(t))) + 0.1 * np.sin(2 * np.pi * 450 * t)
     noise = np.random.default_rng(1).standard_normal((family.channels, count)) * 0.01
-    wave = (tone + noise).astype(np.float32)
     path = cache / f"{family.sample_rate}x{family.channels}.wav"
-    soundfile.write(path, wave.T, family.sample_rate, subtype="FLOAT")
-    return path, wave
+    soundfile.write(path, (tone + noise).T.astype(np.float32), family.sample_rate, subtype="FLOAT")
+    return path
 
 
-def input_of(family: Family, args: argparse.Namespace) -> tuple[list[Path], np.ndarray]:
-    """Files for us, if we are to have any, and what the peers read."""
-    if family.picture:  # times do not depend on what is in a picture
-        return [], np.random.default_rng(1).uniform(-1, 1, (3, family.picture, family.picture)).astype(np.float32)
-    path, wave = wave_file(family, args.seconds, args.cache)
-    return [path], wave
+def input_file(family: Family, seconds: float, cache: Path) -> Path:
+    if not family.picture:
+        return wave_file(family, seconds, cache)
+    path = cache / f"{family.picture}.npy"  # times do not depend on what is in a picture
+    picture = np.random.default_rng(1).uniform(-1, 1, (family.channels, family.picture, family.picture))
+    np.save(path, picture.astype(np.float32))
+    return path
 
 
-def time_of(run: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    with torch.inference_mode():
-        result = run()
-    return time.perf_counter() - start, result
+def make_checkpoint(family: Family, folder: Path, setting: Setting) -> None:
+    if not (folder / "config.json").exists():
+        import torch
+
+        torch.manual_seed(0)
+        family.make(folder, setting)
 
 
-def ours(program: Path, folder: Path, files: list[Path], args: argparse.Namespace, math: str) -> dict[str, float]:
-    command = [program, "bench", "codec", *files, "-m", folder, "--threads", str(args.threads), "--json"]
-    if math != "exact":
-        command += ["--math", math]
+def ours(folder: Path, files: list[Path], args: argparse.Namespace) -> dict[str, float]:
+    command = [args.program, "bench", "codec", *files, "-m", folder, "--threads", str(args.threads), "--json"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     times: dict[str, float] = {}
     for line in map(json.loads, lines):
-        if line.get("threads") != args.threads:
-            continue
         for direction in ("encode", "decode"):
             if line["bench"].startswith(direction):
                 times[direction] = line["s"]
@@ -232,68 +91,139 @@ def keep_best(best: dict[str, float], times: dict[str, float]) -> None:
         best[name] = min(best.get(name, seconds), seconds)
 
 
-def peer_times(peer: Peer, wave: torch.Tensor) -> dict[str, float]:
-    encoding, codes = time_of(lambda: peer.encode(wave))
-    decoding, _ = time_of(lambda: peer.decode(codes))
-    return {"encode": encoding, "decode": decoding}
+class Bench:
+    """One family: whose turn it is, the best times, and the CPU time that was ours or a peer's."""
 
+    def __init__(self, family: Family, args: argparse.Namespace) -> None:
+        self.family, self.args = family, args
+        self.setting = Setting(args.threads, args.mimo_source)
+        self.folder = args.cache / family.name
+        make_checkpoint(family, self.folder, self.setting)
+        self.input = input_file(family, args.seconds, args.cache)
+        self.amount = 1 if family.picture else args.seconds
+        self.best: Best = {}
+        self.failed: dict[str, str] = {}
+        self.runs: dict[str, int] = {}
+        self.spans = {"wall": 0.0, "busy": 0.0, "own": 0.0}
 
-def bench(family: Family, args: argparse.Namespace) -> list[dict[str, Any]]:
-    folder = args.cache / family.name
-    if not (folder / "config.json").exists():
-        torch.manual_seed(0)
-        family.make(folder)
-    files, data = input_of(family, args)
-    batch = torch.from_numpy(data)[None]
-    amount = 1 if family.picture else args.seconds
-    peers = family.peers(folder)
-    best: dict[str, dict[str, float]] = {"tessera": {}, **{p.name: {} for p in peers}}
-    start, busy, own = time.perf_counter(), busy_seconds(), sum(os.times()[:4])
-    for _ in range(args.repeats):
-        keep_best(best["tessera"], ours(args.program, folder, files, args, "exact"))
-        for peer in peers:
-            keep_best(best[peer.name], peer_times(peer, batch))
-    elapsed = (time.perf_counter() - start) * (os.cpu_count() or 1)
-    others = max(0.0, (busy_seconds() - busy - (sum(os.times()[:4]) - own)) / elapsed)
-    rows = []
-    for direction in ("encode", "decode"):
-        fastest = min(best[p.name][direction] for p in peers)
-        rows.append(
-            {
-                "codec": family.name,
-                "direction": direction,
-                "tessera_x": round(amount / best["tessera"][direction], 1 if amount > 1 else 3),
-                "peers_x": {p.name: round(amount / best[p.name][direction], 1 if amount > 1 else 3) for p in peers},
-                "ratio": round(fastest / best["tessera"][direction], 2),
-                "others": round(others, 2),
-            }
+    def jobs(self) -> list[Job]:
+        wanted = [(name, False) for name in self.family.peers]
+        if self.args.compile:
+            wanted += [(name, True) for name in self.family.compilable]
+        wanted = [
+            (name, compiled) for name, compiled in wanted if not self.args.peers or name in self.args.peers
+        ]
+        return [Job(self.family.name, n, c, self.folder, self.input, self.setting) for n, c in wanted]
+
+    def run(self) -> None:
+        processes: dict[str, PeerProcess] = {}
+        jobs = self.jobs()
+        try:
+            for _ in range(self.args.repeats):
+                self.our_turn()
+                for job in jobs:
+                    self.peer_turn(job, processes)
+        finally:
+            for process in processes.values():
+                process.close()
+
+    def our_turn(self) -> None:
+        start, busy, own = time.perf_counter(), busy_seconds(), cpu_seconds()
+        self.runs["tessera"] = self.runs.get("tessera", 0) + RUNS
+        files = [] if self.family.picture else [self.input]
+        keep_best(self.best.setdefault("tessera", {}), ours(self.folder, files, self.args))
+        self.count("tessera", start, busy, cpu_seconds() - own)
+
+    def peer_turn(self, job: Job, processes: dict[str, PeerProcess]) -> None:
+        if job.name in self.failed:
+            return
+        try:
+            if job.name not in processes:
+                processes[job.name] = PeerProcess(job, self.args.load_limit)
+            start, busy = time.perf_counter(), busy_seconds()
+            times, spent = processes[job.name].take(Turn(RUNS, self.args.turn_seconds))
+        except PeerFailed as error:
+            self.failed[job.name] = str(error)
+            return
+        self.count(job.name, start, busy, spent)
+        self.runs[job.name] = self.runs.get(job.name, 0) + len(times)
+        for run in times:
+            keep_best(self.best.setdefault(job.name, {}), run)
+        if self.family.large:
+            processes.pop(job.name).close()
+
+    def count(self, name: str, start: float, busy: float, own: float) -> None:
+        print(
+            f"{self.family.name}: {name} took {time.perf_counter() - start:.1f} s",
+            file=sys.stderr,
+            flush=True,
         )
-    return rows
+        self.spans["wall"] += (time.perf_counter() - start) * (os.cpu_count() or 1)
+        self.spans["busy"] += busy_seconds() - busy
+        self.spans["own"] += own
+
+    def row(self, direction: str) -> dict[str, Any]:
+        digits = 3 if self.family.picture else 1
+        speed = {name: round(self.amount / times[direction], digits) for name, times in self.best.items()}
+        mine = speed.pop("tessera")
+        fastest = min((t[direction] for n, t in self.best.items() if n != "tessera"), default=None)
+        others = max(0.0, self.spans["busy"] - self.spans["own"]) / self.spans["wall"]
+        return {
+            "codec": self.family.name,
+            "direction": direction,
+            "amount": self.amount,
+            "threads": self.args.threads,
+            "tessera_x": mine,
+            "peers_x": {**speed, **self.failed},
+            "runs": self.runs,
+            "ratio": round(fastest / self.best["tessera"][direction], 2) if fastest else None,
+            "others": round(others, 2),
+        }
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--program", type=Path, default=Path("build/tessera"))
-    parser.add_argument("--cache", type=Path, default=Path("build/peers"))
-    parser.add_argument("--families", nargs="*", default=[f.name for f in FAMILIES])
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--cache", type=Path, default=Path("build/peers"), help="checkpoints and waves")
+    parser.add_argument("--families", nargs="*", choices=[f.name for f in FAMILIES])
+    parser.add_argument("--peers", nargs="*", help="only these")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of the wave")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2, help="turns of each program")
+    parser.add_argument("--turn-seconds", type=float, default=60.0)
+    parser.add_argument("--compile", action="store_true", help="PyTorch peers with torch.compile, too")
+    parser.add_argument(
+        "--load-limit", type=float, default=900.0, help="seconds to load, compile and warm up"
+    )
+    parser.add_argument("--mimo-source", type=Path, help="the authors' modules of MiMo-Audio-Tokenizer")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
 
+def use_threads(count: int) -> None:
+    """Read by the peers' libraries when their processes import them."""
+    for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(count)
+
+
+def chosen(args: argparse.Namespace) -> list[Family]:
+    names = args.families or [f.name for f in FAMILIES if f.name != "mimo" or args.mimo_source]
+    return [family for family in FAMILIES if family.name in names]
+
+
 def main() -> None:
     args = arguments()
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     args.cache.mkdir(parents=True, exist_ok=True)
     rows = []
-    for family in FAMILIES:
-        if family.name not in args.families:
-            continue
-        for row in bench(family, args):
-            rows.append(row)
-            print(json.dumps(row), flush=True)
+    for family in chosen(args):
+        bench = Bench(family, args)
+        bench.run()
+        for direction in ("encode", "decode"):
+            rows.append(bench.row(direction))
+            print(json.dumps(rows[-1]), flush=True)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
 
