@@ -21,7 +21,7 @@ namespace tessera::HWY_NAMESPACE {
 /// Group norm and spatial norm of one pixel.
 static void norm_pixel(const Conv2dInput& in, std::int64_t row, std::int64_t column, float* out) {
   const std::int64_t channels = in.x.channels;
-  const float* scales = in.moments + channels;
+  const float* scales = in.moments == nullptr ? nullptr : in.moments + channels;
   const auto map_at = [&](const ConstPicture& map) {
     return map.pixel(row / (in.x.rows / map.rows), column / (in.x.columns / map.columns));
   };
