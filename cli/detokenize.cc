@@ -65,11 +65,13 @@ class Detokenize final : public Command {
  private:
   void check();
   void check_name() const;
-  void open_model();
-  [[nodiscard]] const char* extension() const { return makes_pictures_ ? ".png" : ".wav"; }
+  void open_models();
+  void open_pictures();
+  /// Whether codes of this kind go to an image codec: with a checkpoint named, all go to it.
+  [[nodiscard]] bool is_picture(const CodesRecord& record) const;
   void plan_outputs();
-  void count_outputs(const std::string& path, std::size_t& count, OutputNames& names);
-  [[nodiscard]] std::string name_for(const std::string& input);
+  void count_outputs(const std::string& path, std::size_t& count);
+  [[nodiscard]] std::string name_for(const CodesRecord& record);
 
   void read_file(const std::string& path);
   void take(CodesReader& reader, CodesRecord& record);
@@ -90,10 +92,12 @@ class Detokenize final : public Command {
   bool stream_ = false;
 
   bool to_folder_ = false;
-  bool makes_pictures_ = false;
-  std::optional<PictureModel> pictures_;      // in place of the session's codec
+  bool by_kind_ = false;         // no checkpoint is named: each line goes to the embedded one of its kind
+  bool makes_pictures_ = false;  // the checkpoint named, or the file -o, is for pictures
+  bool any_pictures_ = false;    // seen so far
+  std::optional<PictureModel> pictures_;
   std::optional<media::Image> only_picture_;  // kept back as only_ is
-  std::unique_ptr<OutputNames> names_;
+  std::unique_ptr<OutputNames> sound_names_, picture_names_;
   Session session_;
   std::unique_ptr<Progress> progress_;
   std::optional<Item> item_;
@@ -118,7 +122,8 @@ void Detokenize::check() {
   const std::string& output = common_.output;
   if (output.empty()) throw UsageError("-o is missing: a folder, a sound file, or - for WAV on standard output");
   to_folder_ = is_folder_path(output) || (output != "-" && std::filesystem::path(output).extension().empty());
-  makes_pictures_ = is_picture_model(common_);
+  by_kind_ = named_model(common_).empty();
+  makes_pictures_ = by_kind_ ? !to_folder_ && is_picture_name(output) : is_picture_model(common_);
   if (!to_folder_ && output != "-" && !std::filesystem::exists(output)) check_name();
   if (makes_pictures_ && stream_) throw UsageError("--stream: the checkpoint decodes pictures");
   if (sample_format_ == "f32" && !to_folder_ && output != "-" && extension_of(output) != ".wav") {
@@ -134,7 +139,11 @@ void Detokenize::check_name() const {
                                     : ": sound is written as .wav, .flac, .opus, .ogg or .mp3"));
 }
 
-void Detokenize::count_outputs(const std::string& path, std::size_t& count, OutputNames& names) {
+bool Detokenize::is_picture(const CodesRecord& record) const {
+  return by_kind_ && to_folder_ ? record.kind == "image" : makes_pictures_;
+}
+
+void Detokenize::count_outputs(const std::string& path, std::size_t& count) {
   const auto reader = open_codes(path);
   CodesRecord record;
   std::string open;  // the input whose parts are being read
@@ -152,7 +161,8 @@ void Detokenize::count_outputs(const std::string& path, std::size_t& count, Outp
     open = record.input;
     if (continues || record.status == "error") continue;
     ++count;
-    if (to_folder_) refuse_existing(names.name_for(record.input), common_.overwrite);
+    any_pictures_ = any_pictures_ || is_picture(record);
+    (void)name_for(record);
   }
 }
 
@@ -161,11 +171,12 @@ void Detokenize::count_outputs(const std::string& path, std::size_t& count, Outp
 void Detokenize::plan_outputs() {
   if (!to_folder_) refuse_existing(common_.output, common_.overwrite);
   std::size_t count = 0;
-  OutputNames names(common_.output, extension());
+  sound_names_ = std::make_unique<OutputNames>(common_.output, ".wav");
+  picture_names_ = std::make_unique<OutputNames>(common_.output, ".png");
   for (const std::string& path : paths_) {
     if (!std::filesystem::is_regular_file(path)) continue;
     try {
-      count_outputs(path, count, names);
+      count_outputs(path, count);
     } catch (const InputError&) {
       continue;  // reported when its turn comes
     }
@@ -175,9 +186,9 @@ void Detokenize::plan_outputs() {
   }
 }
 
-std::string Detokenize::name_for(const std::string& input) {
+std::string Detokenize::name_for(const CodesRecord& record) {
   if (!to_folder_) return common_.output;
-  std::string name = names_->name_for(input);
+  std::string name = (is_picture(record) ? picture_names_ : sound_names_)->name_for(record.input);
   refuse_existing(name, common_.overwrite);
   return name;
 }
@@ -206,7 +217,7 @@ void Detokenize::begin(const CodesRecord& record) {
   const double frame_rate = session_.codec->info().frame_rate();
   const std::int64_t step =
       stream_ ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(kBlockSeconds * frame_rate));
-  clip_ = std::make_unique<ClipWriter>(*session_.codec, *session_.context, name_for(record.input), options,
+  clip_ = std::make_unique<ClipWriter>(*session_.codec, *session_.context, name_for(record), options,
                                        record.codes.samples, step);
 }
 
@@ -237,13 +248,14 @@ void Detokenize::write_picture(const std::string& path, const media::Image& imag
 }
 
 void Detokenize::take_picture(const CodesRecord& record) {
+  if (!pictures_) open_pictures();
   const ImageCodec& codec = *pictures_->codec;
   check_picture_record(record, codec.info(), item_->where);
   if (!to_folder_ && ++outputs_ > 1) {
     throw UsageError("more than one input does not fit in one file: give a folder (-o out/)");
   }
   media::Image image = to_image(pictures_->processor, codec.decode(*session_.context, record.codes));
-  const std::string name = name_for(record.input);
+  const std::string name = name_for(record);
   progress_->add(0);
   if (common_.json) {
     print(line_of({{"input", record.input},
@@ -290,7 +302,7 @@ void Detokenize::take(CodesReader& reader, CodesRecord& record) {
   const bool part = record.first_frame.has_value();
   try {
     if (record.status == "error") throw InputError("skipped", item_->where + ": passed over: " + record.error);
-    if (!item_->failed && pictures_) {
+    if (!item_->failed && is_picture(record)) {
       take_picture(record);
     } else if (!item_->failed) {
       check_record(record, session_.codec->info(), item_->where);
@@ -326,23 +338,28 @@ void Detokenize::read_file(const std::string& path) {
   end_open_item();
 }
 
-void Detokenize::open_model() {
-  if (!makes_pictures_) {
-    session_ = open_session(common_);
-    return;
-  }
-  session_.context = make_context(common_);
-  pictures_ = open_picture_model(*session_.context, model_path(common_));
+void Detokenize::open_pictures() {
+  const std::string path = picture_model_path(common_);
+  pictures_ = open_picture_model(*session_.context, path);
   if (pictures_->codec->info().decodes) return;
-  throw CheckpointError(model_path(common_) + ": this checkpoint of " + pictures_->codec->info().family +
-                        " has an encoder only");
+  throw CheckpointError(path + ": this checkpoint of " + pictures_->codec->info().family + " has an encoder only");
+}
+
+void Detokenize::open_models() {
+  if (makes_pictures_) {
+    session_.context = make_context(common_);
+  } else {
+    session_ = open_session(common_);
+  }
+  if (makes_pictures_ || any_pictures_) open_pictures();
 }
 
 int Detokenize::run() {
   check();
   plan_outputs();
-  open_model();
-  names_ = std::make_unique<OutputNames>(common_.output, extension());
+  open_models();
+  sound_names_ = std::make_unique<OutputNames>(common_.output, ".wav");
+  picture_names_ = std::make_unique<OutputNames>(common_.output, ".png");
   progress_ = std::make_unique<Progress>(common_, 0);
   if (to_folder_) make_folder(common_.output);
   for (const std::string& path : paths_) read_file(path);
@@ -358,10 +375,10 @@ const CommandInfo kDetokenize = {
     "CODES... -o PATH",
     "codes to media files",
     "Decodes what tokenize wrote. -o names a folder (one WAV file an input, named after it; a second one of the same "
-    "name gets -2), one sound file (.wav, .flac, .opus, .ogg, .mp3), or - for WAV on standard output; with --model an "
-    "image "
-    "codec a folder of PNG files, one picture (.png, .jpg, .webp), or - for PNG. A clip is as "
-    "long as the sound that was encoded where its line says so. Bad lines are named, the others are done, and the exit "
+    "name gets -2), one sound file (.wav, .flac, .opus, .ogg, .mp3), or - for WAV on standard output; of codes of "
+    "pictures PNG files in the folder, or one picture (.png, .jpg, .webp), or with --model an image codec - for PNG. A "
+    "clip is as long as the sound that was encoded where its line says so. Bad lines are named, the others are done, "
+    "and the exit "
     "code is 65.",
     "  tessera detokenize codes.jsonl -o out/\n"
     "  tessera tokenize a.wav | tessera detokenize - -o copy.flac\n"

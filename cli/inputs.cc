@@ -21,7 +21,7 @@ bool is_one_of(std::span<const char* const> known, const fs::path& path) {
 }
 
 /// Only for choosing files of a folder: a file that is named is opened by its content.
-bool is_media_name(const fs::path& path) {
+bool is_sound_name(const fs::path& path) {
   constexpr std::array<const char*, 28> known = {".wav", ".wave", ".flac", ".ogg",  ".oga",  ".opus", ".mp3",
                                                  ".mp2", ".m4a",  ".aac",  ".aif",  ".aiff", ".aifc", ".au",
                                                  ".snd", ".caf",  ".w64",  ".rf64", ".wma",  ".wv",   ".mp4",
@@ -36,8 +36,10 @@ bool is_picture_name(const fs::path& path) {
 
 bool is_hidden(const fs::path& path) { return path.filename().native().front() == '.'; }
 
-std::vector<std::string> media_under(const fs::path& folder, bool pictures) {
-  const auto wanted = pictures ? is_picture_name : is_media_name;
+std::vector<std::string> media_under(const fs::path& folder, const InputOptions& options) {
+  const auto wanted = [&](const fs::path& path) {
+    return (options.sounds && is_sound_name(path)) || (options.pictures && is_picture_name(path));
+  };
   std::vector<std::string> found;
   fs::recursive_directory_iterator walk(folder, fs::directory_options::skip_permission_denied);
   for (auto at = fs::begin(walk); at != fs::end(walk); ++at) {
@@ -53,22 +55,22 @@ std::vector<std::string> media_under(const fs::path& folder, bool pictures) {
 
 void add_folder(const std::string& path, const InputOptions& options, std::vector<Input>& out) {
   if (!options.recursive) {
-    out.push_back({path, path + ": a folder: add --recursive to take the media files in it", "unreadable"});
+    out.push_back({path, path + ": a folder: add --recursive to take the media files in it", "unreadable", false});
     return;
   }
   try {
-    const std::vector<std::string> found = media_under(path, options.pictures);
-    for (const std::string& file : found) out.push_back({file, {}, {}});
-    if (found.empty()) out.push_back({path, path + ": no media files in this folder", "empty_folder"});
+    const std::vector<std::string> found = media_under(path, options);
+    for (const std::string& file : found) out.push_back({file, {}, {}, false});
+    if (found.empty()) out.push_back({path, path + ": no media files in this folder", "empty_folder", false});
   } catch (const fs::filesystem_error& error) {
-    out.push_back({path, path + ": " + error.code().message(), "unreadable"});
+    out.push_back({path, path + ": " + error.code().message(), "unreadable", false});
   }
 }
 
 void add_path(const std::string& path, const InputOptions& options, std::vector<Input>& out) {
   std::error_code ignored;
   if (path != "-" && fs::is_directory(path, ignored)) return add_folder(path, options, out);
-  out.push_back({path, {}, {}});
+  out.push_back({path, {}, {}, false});
 }
 
 void add_lines(std::istream& list, const InputOptions& options, std::vector<Input>& out) {
@@ -84,7 +86,7 @@ void add_list(const std::string& path, const InputOptions& options, std::vector<
   std::ifstream list(path);
   std::error_code ignored;
   if (!list || fs::is_directory(path, ignored)) {
-    out.push_back({path, path + ": the list of inputs cannot be read", "unreadable"});
+    out.push_back({path, path + ": the list of inputs cannot be read", "unreadable", false});
     return;
   }
   add_lines(list, options, out);

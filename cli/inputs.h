@@ -10,13 +10,15 @@ struct Input {
   std::string path;
   std::string error;
   std::string reason;
+  bool picture = false;  ///< for an image codec
 };
 
 struct InputOptions {
   std::vector<std::string> paths;
   std::vector<std::string> lists;  ///< files that name one path a line
   bool recursive = false;
-  bool pictures = false;  ///< of folders take the picture files, not the others
+  bool sounds = true;     ///< of folders take sound and video files,
+  bool pictures = false;  ///< and picture files
 };
 
 /// Paths in the order given, then those of the lists; a folder becomes the media files under it, sorted by name,

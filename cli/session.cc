@@ -58,26 +58,38 @@ std::unique_ptr<Context> try_cuda(ContextOptions options) {
 
 }  // namespace
 
-std::string embedded_model_path() {
+std::string embedded_model_path(const std::string& name) {
   const fs::path folder = program_folder();
-  for (const char* place : {"../samples/model/audio_codec", "../share/tessera/model/audio_codec"}) {
-    const fs::path path = (folder / place).lexically_normal();
+  for (const char* place : {"../samples/model", "../share/tessera/model"}) {
+    const fs::path path = (folder / place / name).lexically_normal();
     std::error_code ignored;
     if (fs::exists(path / "config.json", ignored)) return path;
   }
   return {};
 }
 
-std::string model_path(const CommonOptions& options) {
+std::string named_model(const CommonOptions& options) {
   if (!options.model.empty()) return options.model;
   const char* named = std::getenv("TESSERA_MODEL");
-  if (named != nullptr && *named != '\0') return named;
-  std::string embedded = embedded_model_path();
-  if (embedded.empty()) {
+  return named == nullptr ? "" : named;
+}
+
+namespace {
+
+std::string named_or_embedded(const CommonOptions& options, const std::string& name) {
+  std::string path = named_model(options);
+  if (path.empty()) path = embedded_model_path(name);
+  if (path.empty()) {
     throw CheckpointError("the embedded model is missing: name a checkpoint with --model or TESSERA_MODEL");
   }
-  return embedded;
+  return path;
 }
+
+}  // namespace
+
+std::string model_path(const CommonOptions& options) { return named_or_embedded(options, "audio_codec"); }
+
+std::string picture_model_path(const CommonOptions& options) { return named_or_embedded(options, "image_codec"); }
 
 void check_common(const CommonOptions& options) {
   check_device(options.device);

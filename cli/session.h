@@ -8,11 +8,15 @@
 
 namespace tessera::cli {
 
-/// The checkpoint that comes with the program: beside the build folder, or under the installation's prefix.
-/// Empty when there is none.
-[[nodiscard]] std::string embedded_model_path();
-/// --model, else TESSERA_MODEL, else the embedded model. Throws CheckpointError when there is none.
+/// A checkpoint that comes with the program, "audio_codec" or "image_codec": beside the build folder, or under the
+/// installation's prefix. Empty when there is none.
+[[nodiscard]] std::string embedded_model_path(const std::string& name = "audio_codec");
+/// --model, else TESSERA_MODEL, else empty: the embedded models serve, each its kind of media.
+[[nodiscard]] std::string named_model(const CommonOptions& options);
+/// The named model, else the embedded one for sound. Throws CheckpointError when there is none.
 [[nodiscard]] std::string model_path(const CommonOptions& options);
+/// The same for pictures.
+[[nodiscard]] std::string picture_model_path(const CommonOptions& options);
 
 /// Throws UsageError for what this build cannot do, before any work.
 void check_common(const CommonOptions& options);

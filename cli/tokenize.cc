@@ -52,7 +52,8 @@ class Tokenize final : public Command {
 
   void check() const;
   void check_pictures() const;
-  void open_model();
+  void choose_models();
+  void open_models();
   [[nodiscard]] std::string extension() const { return format_ == "npy" ? ".npy" : ".safetensors"; }
   void plan_outputs();
   void check_codec() const;
@@ -88,7 +89,8 @@ class Tokenize final : public Command {
   std::vector<Input> inputs_;
   std::vector<std::string> array_files_;  // one an input, for npy and safetensors
   Session session_;
-  std::optional<PictureModel> pictures_;  // in place of the session's codec
+  bool pictures_only_ = false;            // the checkpoint named is an image codec's
+  std::optional<PictureModel> pictures_;  // for the inputs that are pictures
   std::vector<Worker> workers_;
   std::unique_ptr<LineOutput> lines_;
   std::unique_ptr<Progress> progress_;
@@ -157,13 +159,28 @@ void Tokenize::check_pictures() const {
   if (quality_ && !info.decodes) throw UsageError("--quality: this checkpoint of " + info.family + " has no decoder");
 }
 
-void Tokenize::open_model() {
-  if (!input_options_.pictures) {
-    session_ = open_session(common_);
-    return check_codec();
+/// Without a checkpoint named there are two: each file goes to the one for what it is.
+void Tokenize::choose_models() {
+  pictures_only_ = !named_model(common_).empty() && is_picture_model(common_);
+  input_options_.sounds = !pictures_only_;
+  input_options_.pictures = pictures_only_ || (named_model(common_).empty() && pcm_.empty());
+  inputs_ = expand_inputs(input_options_);
+  if (!input_options_.pictures) return;
+  for (Input& input : inputs_) {
+    input.picture = pictures_only_ || (input.error.empty() && media::is_image_file(input.path));
   }
-  session_.context = make_context(common_);
-  pictures_ = open_picture_model(*session_.context, model_path(common_));
+}
+
+void Tokenize::open_models() {
+  const auto is_picture = [](const Input& input) { return input.picture; };
+  if (std::all_of(inputs_.begin(), inputs_.end(), is_picture)) {
+    session_.context = make_context(common_);
+  } else {
+    session_ = open_session(common_);
+    check_codec();
+  }
+  if (std::none_of(inputs_.begin(), inputs_.end(), is_picture)) return;
+  pictures_ = open_picture_model(*session_.context, picture_model_path(common_));
   check_pictures();
 }
 
@@ -220,7 +237,7 @@ void Tokenize::make_workers() {
     Worker worker{session_.context.get(), nullptr, nullptr, nullptr};
     if (count > 1) worker.own = make_context(common_, threads);
     if (count > 1) worker.codec = worker.own.get();
-    if (quality_ && !pictures_) make_meter(worker);
+    if (quality_ && session_.codec) make_meter(worker);
     workers_.push_back(std::move(worker));
   }
 }
@@ -279,7 +296,7 @@ Outcome Tokenize::encode_picture(const Input& input, const Worker& worker) const
 
 Outcome Tokenize::encode_input(const Input& input, const Worker& worker, const PartSink& part) const {
   if (!input.error.empty()) throw InputError(input.reason, input.error);
-  if (pictures_) return encode_picture(input, worker);
+  if (input.picture) return encode_picture(input, worker);
   const AudioCodecInfo& info = session_.codec->info();
   Outcome outcome{describe_codec(info, levels_ > 0 ? levels_ : info.levels), nullptr};
   outcome.record.input = input.path;
@@ -371,11 +388,10 @@ void Tokenize::write_all() {
 
 int Tokenize::run() {
   check();
-  input_options_.pictures = is_picture_model(common_);
-  inputs_ = expand_inputs(input_options_);
+  choose_models();
   if (inputs_.empty()) throw UsageError("the list of inputs is empty");
   plan_outputs();
-  open_model();
+  open_models();
   const bool to_folder = !array_files_.empty() && array_files_.front() != common_.output;
   if (to_folder) make_folder(common_.output);
   make_workers();
@@ -403,9 +419,9 @@ const CommandInfo kTokenize = {
     "finite. Of several channels each figure is the mean over those that have a finite one. kbps is the bit rate of "
     "the codes as they are, entropy_kbps what they would take with each level's codes entropy-coded by how often they "
     "occur in this input (of a short one too little to be true), code_use the entries used and the entropy by level. "
-    "With --model an image codec, inputs are pictures (JPEG, PNG, WebP, GIF, BMP, TIFF): upright, alpha on white, "
-    "sized "
-    "and scaled as the checkpoint's preprocessor_config.json says, or without one at their own size, cut evenly to "
+    "Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF) go to the embedded image codec, or to --model when that is one: "
+    "upright, alpha on white, sized and scaled as the checkpoint's preprocessor_config.json says, or without one at "
+    "their own size, cut evenly to "
     "whole codes; width and height are what was encoded, grid is [rows, columns] of codes, which run in reading order; "
     "--quality gives psnr_db. "
     "A codec of one channel takes the "
@@ -413,6 +429,7 @@ const CommandInfo kTokenize = {
     "With --format npy or safetensors -o is a folder, unless its name ends in .npy or .safetensors as the format does: "
     "then it is the one file of one input.",
     "  tessera tokenize clip.flac > codes.jsonl\n"
+    "  tessera tokenize clip.flac photo.jpg\n"
     "  tessera tokenize -r speech/ -o codes.jsonl\n"
     "  tessera tokenize --format npy -r speech/ -o codes/\n"
     "  arecord -f S16_LE -r 16000 | tessera tokenize --stream -\n",

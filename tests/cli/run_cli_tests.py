@@ -1070,6 +1070,30 @@ class Pictures(CliTest):
         self.assertEqual(benches[-3:], ["load", "encode synthetic", "decode synthetic"])
 
 
+class Embedded(CliTest):
+    """No checkpoint named: each file goes to the embedded codec of its kind."""
+
+    def setUp(self):
+        super().setUp()
+        (self.folder / "a.png").write_bytes(png_bytes(200, 150))
+        shutil.copy(self.a, self.folder / "b.wav")
+
+    def environment(self, **extra):
+        return super().environment(**{"TESSERA_MODEL": "", **extra})
+
+    def test_sound_and_pictures_in_one_run(self):
+        sound, picture = self.tokenize("b.wav", "a.png", "-o", "codes.jsonl") or lines_of(
+            (self.folder / "codes.jsonl").read_bytes())
+        self.assertEqual((sound["kind"], picture["kind"], picture["grid"]), ("audio", "image", [16, 16]))
+        self.assertEqual(self.tokenize("a.png"), [picture])
+        self.assertEqual(sorted(line["input"] for line in self.tokenize("-r", ".")), ["./a.png", "./b.wav"])
+        made = lines_of(self.run_it("detokenize", "codes.jsonl", "-o", "out/", "--json"))
+        self.assertEqual([line["output"] for line in made], ["out/b.wav", "out/a.png"])
+        self.run_it("detokenize", "-", "-o", "one.png", stdin=json.dumps(picture).encode())
+        self.assertEqual((self.folder / "one.png").read_bytes(), (self.folder / "out/a.png").read_bytes())
+        self.run_it("detokenize", "-", "-o", "one.wav", stdin=json.dumps(picture).encode(), code=65)
+
+
 class Describe(CliTest):
     def run_json(self, *arguments, **options):
         return lines_of(self.run_it(*arguments, "--json", **options))
