@@ -1,4 +1,5 @@
-# What find_package(tessera) finds: tessera::kernels, tessera::codec, tessera::tokenizer and, with media files, tessera::media.
+# What find_package(tessera) finds: tessera::kernels, tessera::codec, tessera::tokenizer, tessera::model and, with
+# media files, tessera::media.
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/tessera)
 install(EXPORT tessera NAMESPACE tessera:: FILE tessera-targets.cmake DESTINATION ${package})
@@ -8,7 +9,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/tessera-config-version.cmak
 install(FILES ${CMAKE_BINARY_DIR}/tessera-config.cmake ${CMAKE_BINARY_DIR}/tessera-config-version.cmake
   DESTINATION ${package})
 
-foreach(folder kernels codec tokenizer)
+foreach(folder kernels codec tokenizer model)
   install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera
     FILES_MATCHING PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE PATTERN cuda EXCLUDE)
 endforeach()

@@ -35,7 +35,7 @@ struct QueryBlock {
     base = begin / 16 * 16;
     scores = work;
     queries = scores + AttentionPlan::kRows * step;
-    chains = queries + AttentionPlan::kRows * job.ring.padded();
+    chains = queries + AttentionPlan::kRows * ((job.ring.head_dim + 15) / 16 * 16);
     totals = chains + AttentionPlan::kRows * job.ring.padded();
     denominators = totals + AttentionPlan::kRows * job.ring.padded();
   }
@@ -75,7 +75,7 @@ static HWY_INLINE float largest(const float* scores, std::int64_t count) {
   return *std::max_element(lanes, lanes + 16);
 }
 
-// Turns the scores of one query into weights exp(s - max); the result is their sum.
+// Turns the scores of one query into weights exp(s - max); the result is their sum, the sink's weight in it.
 static HWY_INLINE float weights_of_row(const QueryBlock& b, std::int64_t r) {
   const std::int64_t begin = b.row_begin(r);
   const std::int64_t end = b.row_end(r);
@@ -84,7 +84,9 @@ static HWY_INLINE float weights_of_row(const QueryBlock& b, std::int64_t r) {
   constexpr float kHidden = -std::numeric_limits<float>::infinity();
   std::fill(b.score_at(r, from), b.score_at(r, begin), kHidden);
   std::fill(b.score_at(r, end), b.score_at(r, to), kHidden);
-  const Floats most = Lanes::set(largest(b.score_at(r, from), to - from));
+  float peak = largest(b.score_at(r, from), to - from);
+  if (b.job.sinks != nullptr) peak = std::max(peak, b.job.sinks[b.head]);
+  const Floats most = Lanes::set(peak);
   float sum = 0.0F;
   for (std::int64_t at = from; at < to;) {
     const std::int64_t stop = std::min((at / kSlice + 1) * kSlice, to);
@@ -97,7 +99,7 @@ static HWY_INLINE float weights_of_row(const QueryBlock& b, std::int64_t r) {
     }
     sum = first ? fold(chains) : sum + fold(chains);
   }
-  return sum;
+  return b.job.sinks == nullptr ? sum : sum + scalar::exp<scalar::Lanes>(b.job.sinks[b.head] - peak);
 }
 
 // One slice of positions for rows [r, r + count): what all of them see together in blocks, the rest row by row.
@@ -135,14 +137,14 @@ static HWY_INLINE void add_slice(const QueryBlock& b, std::int64_t slice, std::i
 }
 
 static HWY_INLINE void write_row(const QueryBlock& b, std::int64_t r) {
-  const std::int64_t head_dim = b.job.ring.head_dim;
-  float* out = b.job.out.row(b.first + r) + b.head * head_dim;
+  const std::int64_t value_dim = b.job.ring.value_dim;
+  float* out = b.job.out.row(b.first + r) + b.head * value_dim;
   if (b.row_begin(r) >= b.row_end(r)) {
-    std::fill_n(out, head_dim, 0.0F);
+    std::fill_n(out, value_dim, 0.0F);
     return;
   }
   const Floats denominator = Lanes::set(b.denominators[r]);
-  map_row(b.totals + r * b.job.ring.padded(), head_dim, out,
+  map_row(b.totals + r * b.job.ring.padded(), value_dim, out,
           [&](const Floats& x) HWY_ATTR { return Lanes::div(x, denominator); });
 }
 
@@ -175,7 +177,7 @@ void require(bool holds, const std::string& what) {
 }
 
 KeyValueRing ring_of(const KeyValueCache& cache) {
-  return {cache.keys(), cache.values(), cache.head_dim(), cache.capacity()};
+  return {cache.keys(), cache.values(), cache.head_dim(), cache.value_dim(), cache.capacity()};
 }
 
 // The positions of one panel of 16 that `job` brings.
@@ -183,6 +185,7 @@ void append_panel(const AppendJob& job, int heads, std::int64_t panel) {
   const std::int64_t begin = std::max(panel * 16, job.first_position);
   const std::int64_t end = std::min(panel * 16 + 16, job.first_position + job.keys.rows);
   const std::int64_t head_dim = job.ring.head_dim;
+  const std::int64_t value_dim = job.ring.value_dim;
   for (int h = 0; h < heads; ++h) {
     float* key = job.ring.key(h, begin);
     for (std::int64_t d = 0; d < head_dim; ++d) {
@@ -190,8 +193,8 @@ void append_panel(const AppendJob& job, int heads, std::int64_t panel) {
       for (std::int64_t i = 0; i < end - begin; ++i) key[d * 16 + i] = from[i * job.keys.row_step];
     }
     for (std::int64_t i = begin; i < end; ++i) {
-      const float* from = job.values.row(i - job.first_position) + h * head_dim;
-      std::memcpy(job.ring.value(h, i), from, static_cast<std::size_t>(head_dim) * sizeof(float));
+      const float* from = job.values.row(i - job.first_position) + h * value_dim;
+      std::memcpy(job.ring.value(h, i), from, static_cast<std::size_t>(value_dim) * sizeof(float));
     }
   }
 }
@@ -201,7 +204,7 @@ constexpr std::int64_t kLeastParallelWork = 50000;
 
 void attend_on_cpu(Context& context, const AttentionJob& job) {
   const AttentionPlan plan(job);
-  const std::int64_t fused = plan.visible * job.shape.heads * job.ring.padded() / 8;
+  const std::int64_t fused = plan.visible * job.shape.heads * (job.ring.padded() + job.ring.head_dim) / 16;
   const std::int64_t workers = fused < kLeastParallelWork ? 1 : std::min<std::int64_t>(context.threads(), plan.tasks);
   const Tensor work = context.scratch({workers, plan.floats});
   std::atomic<std::int64_t> next{0};
@@ -216,18 +219,22 @@ void attend_on_cpu(Context& context, const AttentionJob& job) {
 
 }  // namespace
 
-KeyValueCache::KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity)
-    : heads_(heads), head_dim_(head_dim), capacity_((capacity + kSlice - 1) / kSlice * kSlice) {
-  require(heads > 0 && capacity > 0 && head_dim > 0 && head_dim <= kMostHeadDim,
+KeyValueCache::KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity, int value_dim)
+    : heads_(heads),
+      head_dim_(head_dim),
+      value_dim_(value_dim == 0 ? head_dim : value_dim),
+      capacity_((capacity + kSlice - 1) / kSlice * kSlice) {
+  const auto fits = [](int size) { return size > 0 && size <= kMostHeadDim; };
+  require(heads > 0 && capacity > 0 && fits(head_dim) && fits(value_dim_),
           "a cache has heads, positions, and 1 to " + std::to_string(kMostHeadDim) + " elements a head");
   keys_ = context.allocate({heads, capacity_ / 16, head_dim, 16});
-  values_ = context.allocate({heads, capacity_, (head_dim + 15) / 16 * 16});
+  values_ = context.allocate({heads, capacity_, (value_dim_ + 15) / 16 * 16});
 }
 
 void KeyValueCache::append(Context& context, std::int64_t first_position, ConstMatrix keys, ConstMatrix values) {
   const std::int64_t columns = static_cast<std::int64_t>(heads_) * head_dim_;
-  require(keys.columns == columns && values.columns == columns && keys.rows == values.rows,
-          "keys and values are [positions, heads * head_dim]");
+  require(keys.columns == columns && values.columns == std::int64_t{heads_} * value_dim_ && keys.rows == values.rows,
+          "keys are [positions, heads * head_dim], values [positions, heads * value_dim]");
   require(first_position >= 0 && keys.rows <= capacity_, "more positions at once than the cache holds");
   if (keys.rows == 0) return;
   const AppendJob job{ring_of(*this), first_position, keys, values};
@@ -240,17 +247,19 @@ void KeyValueCache::append(Context& context, std::int64_t first_position, ConstM
 }
 
 void attend(Context& context, const KeyValueCache& cache, const AttentionShape& shape, ConstMatrix queries,
-            std::int64_t first_query, std::int64_t first_key, std::int64_t end_key, Matrix out) {
-  require(shape.key_value_heads == cache.heads() && shape.head_dim == cache.head_dim(), "the cache has another shape");
+            std::int64_t first_query, std::int64_t first_key, std::int64_t end_key, Matrix out, const float* sinks) {
+  require(shape.key_value_heads == cache.heads() && shape.head_dim == cache.head_dim() &&
+              shape.values() == cache.value_dim(),
+          "the cache has another shape");
   require(shape.heads > 0 && shape.heads % shape.key_value_heads == 0,
           "query heads are not a multiple of key/value heads");
   require(queries.columns == static_cast<std::int64_t>(shape.heads) * shape.head_dim &&
-              out.columns == queries.columns && out.rows == queries.rows,
-          "queries and output are [positions, heads * head_dim]");
+              out.columns == static_cast<std::int64_t>(shape.heads) * shape.values() && out.rows == queries.rows,
+          "queries are [positions, heads * head_dim], the output [positions, heads * value_dim]");
   require(shape.left >= -1 && shape.right >= -1, "a reach is at least 0, or -1 for no limit");
   require(first_query >= 0 && first_key >= 0 && first_key <= end_key, "positions run from 0, first_key to end_key");
   if (queries.rows == 0) return;
-  const AttentionJob job{ring_of(cache), shape, queries, first_query, first_key, end_key, out};
+  const AttentionJob job{ring_of(cache), shape, queries, first_query, first_key, end_key, out, sinks};
   require(end_key - job.begin(0) <= cache.capacity(), "position " + std::to_string(job.begin(0)) +
                                                           " has left the cache, which holds " +
                                                           std::to_string(cache.capacity()));

@@ -9,14 +9,21 @@
 namespace tessera::cuda {
 namespace {
 
-struct AppendOne {
+struct AppendKey {
   AppendJob job;
   TESSERA_DEVICE void operator()(std::int64_t row, std::int64_t column) const {
-    const std::int64_t head = column / job.ring.head_dim;
-    const std::int64_t d = column % job.ring.head_dim;
-    const std::int64_t position = job.first_position + row;
-    job.ring.key(head, position)[d * 16] = job.keys.data[row * job.keys.row_step + column];
-    job.ring.value(head, position)[d] = job.values.data[row * job.values.row_step + column];
+    const std::int64_t size = job.ring.head_dim;
+    float* key = job.ring.key(column / size, job.first_position + row);
+    key[column % size * 16] = job.keys.data[row * job.keys.row_step + column];
+  }
+};
+
+struct AppendValue {
+  AppendJob job;
+  TESSERA_DEVICE void operator()(std::int64_t row, std::int64_t column) const {
+    const std::int64_t size = job.ring.value_dim;
+    float* value = job.ring.value(column / size, job.first_position + row);
+    value[column % size] = job.values.data[row * job.values.row_step + column];
   }
 };
 
@@ -40,18 +47,17 @@ struct AttendOne {
     std::int64_t head;  // of keys and values
     std::int64_t begin;
     std::int64_t end;
+    const float* sink;  // null: none
   };
   AttentionJob job;
 
   template <class B>
   TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
     const Query q = query(block.index);
-    const int head_dim = job.shape.head_dim;
+    const int values = job.shape.values();
     block.each([&](int t) {
-      for (int d = t; d < head_dim; d += kThreads) {
-        shared.query[d] = q.x[d];
-        if (q.begin >= q.end) q.out[d] = 0.0F;
-      }
+      for (int d = t; d < job.shape.head_dim; d += kThreads) shared.query[d] = q.x[d];
+      for (int d = t; d < values && q.begin >= q.end; d += kThreads) q.out[d] = 0.0F;
     });
     if (q.begin >= q.end) return;
     find_most(block, shared, q);
@@ -63,17 +69,25 @@ struct AttendOne {
       const bool first = slice == q.begin / kSlice;
       block.each([&](int t) { add_slices(shared, first, count, t); });
     }
+    if (job.sinks != nullptr) {
+      block.each([&](int t) {
+        if (t == 0) shared.denominator += scalar::exp<scalar::Lanes>(*q.sink - shared.most[0]);
+      });
+    }
     block.each([&](int t) {
-      for (int d = t; d < head_dim; d += kThreads) q.out[d] = shared.totals[d] / shared.denominator;
+      for (int d = t; d < values; d += kThreads) q.out[d] = shared.totals[d] / shared.denominator;
     });
   }
 
   TESSERA_DEVICE Query query(std::int64_t index) const {
     const std::int64_t row = index / job.shape.heads;
     const std::int64_t head = index % job.shape.heads;
-    const std::int64_t column = head * job.shape.head_dim;
-    return {job.queries.data + row * job.queries.row_step + column, job.out.data + row * job.out.row_step + column,
-            job.key_value_head(head), job.begin(row), job.end(row)};
+    return {job.queries.data + row * job.queries.row_step + head * job.shape.head_dim,
+            job.out.data + row * job.out.row_step + head * job.shape.values(),
+            job.key_value_head(head),
+            job.begin(row),
+            job.end(row),
+            job.sinks == nullptr ? nullptr : job.sinks + head};
   }
 
   TESSERA_DEVICE float score(const Shared& shared, const Query& q, std::int64_t position) const {
@@ -92,6 +106,7 @@ struct AttendOne {
   TESSERA_DEVICE void find_most(B& block, Shared& shared, const Query& q) const {
     block.each([&](int t) {
       float most = score(shared, q, q.begin);
+      if (q.sink != nullptr) most = larger(most, *q.sink);
       for (std::int64_t j = q.begin + t; j < q.end; j += kThreads) most = larger(most, score(shared, q, j));
       shared.most[t] = most;
     });
@@ -118,9 +133,10 @@ struct AttendOne {
       for (int i = t % 16; i < kSlice; i += 16) chain = chain + shared.weights[t / 16][i];
       shared.chains[t / 16][t % 16] = chain;
     }
-    for (int i = t; i < count * job.shape.head_dim; i += kThreads) {
-      const int s = i / job.shape.head_dim;
-      const int d = i % job.shape.head_dim;
+    const int values = job.shape.values();
+    for (int i = t; i < count * values; i += kThreads) {
+      const int s = i / values;
+      const int d = i % values;
       shared.numerators[s][d] = numerator(shared.weights[s], q, (slice + s) * kSlice, d);
     }
   }
@@ -137,7 +153,7 @@ struct AttendOne {
 
   TESSERA_DEVICE void add_slices(Shared& shared, bool first, int count, int t) const {
     for (int s = 0; s < count; ++s) {
-      for (int d = t; d < job.shape.head_dim; d += kThreads) {
+      for (int d = t; d < job.shape.values(); d += kThreads) {
         const float n = shared.numerators[s][d];
         shared.totals[d] = first && s == 0 ? n : shared.totals[d] + n;
       }
@@ -157,7 +173,10 @@ struct AttendOne {
 
 }  // namespace
 
-void append(const AppendJob& job) { launch_each(job.keys.rows, job.keys.columns, AppendOne{job}); }
+void append(const AppendJob& job) {
+  launch_each(job.keys.rows, job.keys.columns, AppendKey{job});
+  launch_each(job.values.rows, job.values.columns, AppendValue{job});
+}
 
 void attend(const AttentionJob& job) { launch(AttendOne{job}, job.queries.rows * job.shape.heads); }
 

@@ -15,9 +15,11 @@ struct KeyValueRing {
   float* keys;
   float* values;
   std::int64_t head_dim;
+  std::int64_t value_dim;
   std::int64_t capacity;
 
-  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t padded() const { return (head_dim + 15) / 16 * 16; }
+  /// Floats of one position's value.
+  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t padded() const { return (value_dim + 15) / 16 * 16; }
   [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t slot(std::int64_t head, std::int64_t position) const {
     return head * capacity + position % capacity;
   }
@@ -45,6 +47,7 @@ struct AttentionJob {
   std::int64_t first_key;
   std::int64_t end_key;
   Matrix out;
+  const float* sinks;  // null: none
 
   /// What query row r sees: positions [begin, end). Neither falls as r grows.
   [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t begin(std::int64_t r) const {
@@ -75,7 +78,7 @@ struct AttentionPlan {
     // An odd number of cache lines a row: the rows of a block then never share their cache sets.
     scores_step = (((widest + 15) / 16 + 1) | 1) * 16;
     tasks = blocks * job.shape.heads;
-    floats = kRows * (scores_step + 3 * job.ring.padded() + 16);
+    floats = kRows * (scores_step + (job.ring.head_dim + 15) / 16 * 16 + 2 * job.ring.padded() + 16);
   }
 
   std::int64_t blocks;

@@ -28,6 +28,19 @@ void embedding_sum_rows(ConstMatrix table, const std::int32_t* ids, Matrix out, 
   }
 }
 
+void embedding_weighted_sum_rows(const WeightedSumJob& job, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    for (std::int64_t t = r * job.terms; t < (r + 1) * job.terms; ++t) {
+      const Floats weight = Lanes::set(job.weights[t]);
+      each_sixteen(job.table.row(job.ids[t]), job.out.columns,
+                   [&](const Floats& x, std::int64_t i, std::int64_t n) TESSERA_INLINE_LAMBDA {
+                     float* y = job.out.row(r) + i;
+                     store_first(Lanes::fma(weight, x, load_first(y, n)), y, n);
+                   });
+    }
+  }
+}
+
 }  // namespace tessera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -37,6 +50,7 @@ namespace {
 
 constexpr auto kEmbeddingRows = TESSERA_BUILDS(embedding_rows);
 constexpr auto kEmbeddingSumRows = TESSERA_BUILDS(embedding_sum_rows);
+constexpr auto kEmbeddingWeightedSumRows = TESSERA_BUILDS(embedding_weighted_sum_rows);
 
 void require_same_columns(ConstMatrix table, Matrix out) {
   if (table.columns != out.columns) throw ArgumentError("embedding: table and output differ in columns");
@@ -60,6 +74,18 @@ void embedding_sum(Context& context, ConstMatrix table, const std::int32_t* ids,
   context.parallel_for(out.rows, grain, [&, rows = build_for(context, kEmbeddingSumRows)](auto begin, auto end) {
     rows(table, ids, out, begin, end);
   });
+}
+
+void embedding_weighted_sum(Context& context, ConstMatrix table, std::int64_t terms, const std::int32_t* ids,
+                            const float* weights, Matrix out) {
+  require_same_columns(table, out);
+  if (terms < 1) throw ArgumentError("embedding: a weighted sum has 1 term or more");
+  const WeightedSumJob job{table, terms, ids, weights, out};
+  if (context.device().is_cuda()) return cuda::embedding_weighted_sum(job);
+  const std::int64_t grain = row_grain(out.columns * terms);
+  context.parallel_for(
+      out.rows, grain,
+      [&, rows = build_for(context, kEmbeddingWeightedSumRows)](auto begin, auto end) { rows(job, begin, end); });
 }
 
 }  // namespace tessera

@@ -18,6 +18,18 @@ struct EmbeddingOne {
   }
 };
 
+struct WeightedSumOne {
+  WeightedSumJob job;
+  TESSERA_DEVICE void operator()(std::int64_t row, std::int64_t column) const {
+    float& y = job.out.data[row * job.out.row_step + column];
+    float sum = y;
+    for (std::int64_t t = row * job.terms; t < (row + 1) * job.terms; ++t) {
+      sum = scalar::Lanes::fma(job.weights[t], job.table.data[job.ids[t] * job.table.row_step + column], sum);
+    }
+    y = sum;
+  }
+};
+
 }  // namespace
 
 void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out) {
@@ -26,6 +38,10 @@ void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out) {
 
 void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out) {
   launch_each(out.rows, out.columns, EmbeddingOne<true>{table, ids, out});
+}
+
+void embedding_weighted_sum(const WeightedSumJob& job) {
+  launch_each(job.out.rows, job.out.columns, WeightedSumOne{job});
 }
 
 }  // namespace tessera::cuda

@@ -90,12 +90,16 @@ const Shape& Checkpoint::shape_of(std::string_view name) const { return find(nam
 
 void Checkpoint::ignore_suffix(std::string_view suffix) { ignored_.emplace_back(suffix); }
 
+void Checkpoint::ignore_prefix(std::string_view prefix) { ignored_prefixes_.emplace_back(prefix); }
+
 void Checkpoint::ignore_outside(std::string_view prefix) { prefix_ = prefix; }
 
 bool Checkpoint::expected(std::string_view name) const {
   return used_.contains(name) || !name.starts_with(prefix_) ||
          std::any_of(ignored_.begin(), ignored_.end(),
-                     [name](const std::string& suffix) { return name.ends_with(suffix); });
+                     [name](const std::string& suffix) { return name.ends_with(suffix); }) ||
+         std::any_of(ignored_prefixes_.begin(), ignored_prefixes_.end(),
+                     [name](const std::string& prefix) { return name.starts_with(prefix); });
 }
 
 void Checkpoint::finish() const {
@@ -107,7 +111,7 @@ void Checkpoint::finish() const {
   std::string list;
   for (std::size_t i = 0; i < std::min(surplus.size(), kMostNamed); ++i) list += (i ? ", " : "") + quote(surplus[i]);
   if (surplus.size() > kMostNamed) list += " and " + std::to_string(surplus.size() - kMostNamed) + " more";
-  refuse("tensors that this codec does not know: " + list);
+  refuse("tensors that this loader does not know: " + list);
 }
 
 }  // namespace tessera

@@ -85,6 +85,8 @@ class Checkpoint {
   [[nodiscard]] const Shape& shape_of(std::string_view name) const;
   /// Marks tensors as expected though unused: names ending in `suffix` (training state, cached windows).
   void ignore_suffix(std::string_view suffix);
+  /// The same for names that begin with `prefix`: layers that the loader has no use for.
+  void ignore_prefix(std::string_view prefix);
   /// The same for names that do not begin with `prefix`: a codec inside a language model's checkpoint.
   void ignore_outside(std::string_view prefix);
   /// Throws CheckpointError that lists (at most ten of) the tensors nobody asked for.
@@ -104,6 +106,7 @@ class Checkpoint {
   std::map<std::string, const StoredTensor*, std::less<>> tensors_;
   std::set<std::string, std::less<>> used_;
   std::vector<std::string> ignored_;
+  std::vector<std::string> ignored_prefixes_;
   std::string prefix_;
   std::int64_t parameters_ = 0;
 };
@@ -128,6 +131,7 @@ class Config {
   [[nodiscard]] bool boolean(std::string_view key) const;
   [[nodiscard]] std::string string(std::string_view key) const;
   [[nodiscard]] std::vector<std::int64_t> integers(std::string_view key, std::int64_t least, std::int64_t most) const;
+  [[nodiscard]] std::vector<std::string> strings(std::string_view key) const;
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const nlohmann::json& json() const noexcept;
 

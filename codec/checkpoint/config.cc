@@ -120,6 +120,18 @@ std::string Config::string(std::string_view key) const {
   return value.get<std::string>();
 }
 
+std::vector<std::string> Config::strings(std::string_view key) const {
+  const nlohmann::json& list = find(key);
+  if (!list.is_array()) refuse(name_, key, "an array of strings", list);
+  std::vector<std::string> out;
+  for (const nlohmann::json& item : list) {
+    const std::string place = std::string(key) + "[" + std::to_string(out.size()) + "]";
+    if (!item.is_string()) refuse(name_, place, "a string", item);
+    out.push_back(item.get<std::string>());
+  }
+  return out;
+}
+
 std::vector<std::int64_t> Config::integers(std::string_view key, std::int64_t least, std::int64_t most) const {
   const nlohmann::json& list = find(key);
   if (!list.is_array()) refuse(name_, key, "an array of integers", list);

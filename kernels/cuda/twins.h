@@ -9,6 +9,7 @@
 #include "kernels/cuda/runtime.h"
 #include "kernels/depthwise.h"
 #include "kernels/elementwise_job.h"
+#include "kernels/embedding_job.h"
 #include "kernels/lstm_job.h"
 #include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
@@ -38,6 +39,7 @@ TESSERA_CUDA_TWIN void append(const AppendJob& job);
 TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
 TESSERA_CUDA_TWIN void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out);
+TESSERA_CUDA_TWIN void embedding_weighted_sum(const WeightedSumJob& job);
 TESSERA_CUDA_TWIN void elementwise(const ElementwiseJob& job);
 TESSERA_CUDA_TWIN void mean_frames(const FramesJob& job);
 TESSERA_CUDA_TWIN void repeat_frames(const FramesJob& job);

@@ -247,11 +247,11 @@ TEST_F(Stored, CountsEveryTensorOnce) {
 TEST_F(Stored, NamesTheSurplus) {
   (void)checkpoint_.floats("half", {2});
   EXPECT_EQ(message_of([&] { checkpoint_.finish(); }),
-            checkpoint_.name() + ": tensors that this codec does not know: \"brain\", \"steps\", \"weight\", \"wide\"");
+            checkpoint_.name() + ": tensors that this loader does not know: \"brain\", \"steps\", \"weight\", \"wide\"");
   checkpoint_.ignore_suffix("ain");
   checkpoint_.ignore_suffix("steps");
   EXPECT_EQ(message_of([&] { checkpoint_.finish(); }),
-            checkpoint_.name() + ": tensors that this codec does not know: \"weight\", \"wide\"");
+            checkpoint_.name() + ": tensors that this loader does not know: \"weight\", \"wide\"");
   checkpoint_.ignore_suffix("w");
   checkpoint_.ignore_suffix("weight");
   checkpoint_.ignore_suffix("wide");
@@ -262,7 +262,7 @@ TEST_F(Stored, LooksForTheSurplusUnderItsPrefixOnly) {
   checkpoint_.ignore_outside("w");
   (void)checkpoint_.floats("half", {2});
   EXPECT_EQ(message_of([&] { checkpoint_.finish(); }),
-            checkpoint_.name() + ": tensors that this codec does not know: \"weight\", \"wide\"");
+            checkpoint_.name() + ": tensors that this loader does not know: \"weight\", \"wide\"");
 }
 
 TEST(Checkpoint, NamesAtMostTenOfTheSurplus) {

@@ -27,15 +27,17 @@ struct Job {
 
 struct Operands {
   std::vector<float> queries, keys, values;
+  std::vector<float> sinks;  // empty: none
 };
 
-// One query of one head, straight from the header. `key(j, d)` and `value(j, d)` give the cached elements.
+// One query of one head, straight from the header. `key(j, d)` and `value(j, d)` give the cached elements; `sink` may
+// be null.
 template <class Key, class Value>
 std::vector<float> attention_rule(const Job& j, std::int64_t row, const float* query, const Key& key,
-                                  const Value& value) {
+                                  const Value& value, const float* sink) {
   const std::int64_t begin = j.begin(row);
   const std::int64_t end = j.end(row);
-  std::vector<float> out(static_cast<std::size_t>(j.shape.head_dim));
+  std::vector<float> out(static_cast<std::size_t>(j.shape.values()));
   if (begin >= end) return out;
   std::vector<float> e;
   for (std::int64_t i = begin; i < end; ++i) {
@@ -43,14 +45,15 @@ std::vector<float> attention_rule(const Job& j, std::int64_t row, const float* q
         j.shape.head_dim, [&](auto d) { return query[d]; }, [&](auto d) { return key(i, d); });
     e.push_back(j.shape.scale * s);
   }
-  const float most = *std::max_element(e.begin(), e.end());
+  float most = *std::max_element(e.begin(), e.end());
+  if (sink != nullptr) most = std::max(most, *sink);
   for (float& s : e) s = scalar::exp<scalar::Lanes>(s - most);
   float denominator = 0.0F;
   for (std::int64_t slice = begin / 256 * 256; slice < end; slice += 256) {
     const auto seen = [&](std::int64_t i) { return slice + i >= begin && slice + i < end; };
     const float sum = sixteen_chains(256, [&](float c, auto i) { return seen(i) ? c + e[slice + i - begin] : c; });
     denominator = slice <= begin ? sum : denominator + sum;
-    for (int d = 0; d < j.shape.head_dim; ++d) {
+    for (int d = 0; d < j.shape.values(); ++d) {
       float chain = 0.0F;
       for (std::int64_t i = std::max(slice, begin); i < std::min(slice + 256, end); ++i) {
         chain = std::fma(e[i - begin], value(i, d), chain);
@@ -58,6 +61,7 @@ std::vector<float> attention_rule(const Job& j, std::int64_t row, const float* q
       out[d] = slice <= begin ? chain : out[d] + chain;
     }
   }
+  if (sink != nullptr) denominator = denominator + scalar::exp<scalar::Lanes>(*sink - most);
   for (float& x : out) x = x / denominator;
   return out;
 }
@@ -65,15 +69,15 @@ std::vector<float> attention_rule(const Job& j, std::int64_t row, const float* q
 // The same in double precision, without slices or a maximum.
 template <class Key, class Value>
 std::vector<double> plain_attention(const Job& j, std::int64_t row, const float* query, const Key& key,
-                                    const Value& value) {
-  std::vector<double> out(static_cast<std::size_t>(j.shape.head_dim));
-  double sum = 0;
+                                    const Value& value, const float* sink) {
+  std::vector<double> out(static_cast<std::size_t>(j.shape.values()));
+  double sum = sink == nullptr ? 0 : std::exp(static_cast<double>(*sink));
   for (std::int64_t i = j.begin(row); i < j.end(row); ++i) {
     double s = 0;
     for (int d = 0; d < j.shape.head_dim; ++d) s += static_cast<double>(query[d]) * key(i, d);
     const double e = std::exp(s * j.shape.scale);
     sum += e;
-    for (int d = 0; d < j.shape.head_dim; ++d) out[d] += e * value(i, d);
+    for (int d = 0; d < j.shape.values(); ++d) out[d] += e * value(i, d);
   }
   for (double& x : out) x /= sum == 0 ? 1 : sum;
   return out;
@@ -81,56 +85,65 @@ std::vector<double> plain_attention(const Job& j, std::int64_t row, const float*
 
 std::vector<float> all_heads(const Job& j, const Operands& o, bool against_plain) {
   const AttentionShape& shape = j.shape;
-  const std::int64_t cached = static_cast<std::int64_t>(shape.key_value_heads) * shape.head_dim;
   std::vector<float> out;
   for (std::int64_t row = 0; row < j.rows; ++row) {
     for (int h = 0; h < shape.heads; ++h) {
-      const std::int64_t first = static_cast<std::int64_t>(h / (shape.heads / shape.key_value_heads)) * shape.head_dim;
-      const auto key = [&](std::int64_t i, std::int64_t d) { return o.keys[i * cached + first + d]; };
-      const auto value = [&](std::int64_t i, std::int64_t d) { return o.values[i * cached + first + d]; };
+      const std::int64_t from = h / (shape.heads / shape.key_value_heads);
+      const std::int64_t cached = shape.key_value_heads;
+      const auto key = [&](std::int64_t i, std::int64_t d) { return o.keys[(i * cached + from) * shape.head_dim + d]; };
+      const auto value = [&](std::int64_t i, std::int64_t d) {
+        return o.values[(i * cached + from) * shape.values() + d];
+      };
+      const float* sink = o.sinks.empty() ? nullptr : &o.sinks[h];
       const float* query = o.queries.data() + (row * shape.heads + h) * shape.head_dim;
-      const auto y = attention_rule(j, row, query, key, value);
+      const auto y = attention_rule(j, row, query, key, value, sink);
       out.insert(out.end(), y.begin(), y.end());
       if (!against_plain) continue;
-      const auto plain = plain_attention(j, row, query, key, value);
-      for (int d = 0; d < shape.head_dim; ++d) EXPECT_NEAR(y[d], plain[d], 2e-5) << "row " << row << " head " << h;
+      const auto plain = plain_attention(j, row, query, key, value, sink);
+      for (int d = 0; d < shape.values(); ++d) EXPECT_NEAR(y[d], plain[d], 2e-5) << "row " << row << " head " << h;
     }
   }
   return out;
 }
 
 void expect_rule(const std::string& name, const Job& j, const Operands& o, const std::vector<float>& expected) {
-  const std::int64_t cached = static_cast<std::int64_t>(j.shape.key_value_heads) * j.shape.head_dim;
+  const std::int64_t cached = j.shape.key_value_heads;
   const std::int64_t columns = static_cast<std::int64_t>(j.shape.heads) * j.shape.head_dim;
+  const std::int64_t results = static_cast<std::int64_t>(j.shape.heads) * j.shape.values();
   double pairs = 0;
   for (std::int64_t r = 0; r < j.rows; ++r)
     pairs += static_cast<double>(std::max<std::int64_t>(j.end(r) - j.begin(r), 0));
   expect_bits(name, expected, [&](Probe& p) {
-    const ConstMatrix keys = p.input(o.keys, j.length, cached);
-    const ConstMatrix values = p.input(o.values, j.length, cached);
+    const ConstMatrix keys = p.input(o.keys, j.length, cached * j.shape.head_dim);
+    const ConstMatrix values = p.input(o.values, j.length, cached * j.shape.values());
     const ConstMatrix queries = p.input(o.queries, j.rows, columns);
-    const Matrix out = p.output(j.rows, columns, columns + 5);
-    auto cache = std::make_shared<KeyValueCache>(p.context(), j.shape.key_value_heads, j.shape.head_dim, j.capacity);
+    const float* sinks = o.sinks.empty() ? nullptr : p.input(o.sinks);
+    const Matrix out = p.output(j.rows, results, results + 5);
+    auto cache = std::make_shared<KeyValueCache>(p.context(), j.shape.key_value_heads, j.shape.head_dim, j.capacity,
+                                                 j.shape.value_dim);
     // Chunks of odd sizes, so that panels and slices fill bit by bit and the ring wraps anywhere.
     for (std::int64_t at = 0, n = 1; at < j.length; at += n, n = n * 7 % 113 + 1) {
       n = std::min({n, j.length - at, cache->capacity()});
       cache->append(p.context(), at, keys.slice(at, n), values.slice(at, n));
     }
     const auto run = [=, &p] {
-      attend(p.context(), *cache, j.shape, queries, j.first_query(), j.first_key, j.length, out);
+      attend(p.context(), *cache, j.shape, queries, j.first_query(), j.first_key, j.length, out, sinks);
     };
-    return Prepared{run, out, 4.0 * pairs * static_cast<double>(columns)};
+    return Prepared{run, out, 2.0 * pairs * static_cast<double>(columns + results)};
   });
 }
 
 Operands random_operands(const Job& j, Random& random) {
-  const std::int64_t cached = static_cast<std::int64_t>(j.shape.key_value_heads) * j.shape.head_dim;
-  return {random.floats(j.rows * j.shape.heads * j.shape.head_dim), random.floats(j.length * cached),
-          random.floats(j.length * cached)};
+  const std::int64_t cached = j.length * j.shape.key_value_heads;
+  return {random.floats(j.rows * j.shape.heads * j.shape.head_dim),
+          random.floats(cached * j.shape.head_dim),
+          random.floats(cached * j.shape.values()),
+          {}};
 }
 
-void check(const Job& j, Random& random) {
-  const Operands o = random_operands(j, random);
+void check(const Job& j, Random& random, bool sinks = false) {
+  Operands o = random_operands(j, random);
+  if (sinks) o.sinks = random.floats(j.shape.heads);
   const std::string name = "attention " + to_string({j.length, j.rows, j.shape.left, j.shape.right, j.shape.heads,
                                                      j.shape.key_value_heads, j.shape.head_dim});
   expect_rule(name, j, o, all_heads(j, o, !benchmarking()));
@@ -150,12 +163,13 @@ TEST(Attention, EveryBackendFollowsTheRule) {
     const std::int64_t left = random.coin() ? -1 : random.extent(300);
     const std::int64_t right = random.integer(-1, 2) <= 0 ? random.integer(-1, 0) : random.extent(40);
     j.shape = shape_of(heads, key_value_heads, head_dim, left, right);
+    if (random.integer(0, 2) == 0) j.shape.value_dim = static_cast<int>(random.extent(70, false));
     j.length = random.extent(i % 4 == 0 ? 900 : 300);
     j.ahead = random.coin() ? 0 : random.integer(0, j.length);
     j.rows = std::min(random.extent(60), j.length - j.ahead);
     j.first_key = random.coin() ? 0 : random.integer(0, j.length);
     j.capacity = std::max<std::int64_t>(j.rows == 0 ? 1 : j.length - j.begin(0), 1);
-    check(j, random);
+    check(j, random, random.integer(0, 2) == 0);
   }
 }
 
@@ -207,6 +221,8 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   Operands o = random_operands(j, random);
   for (float& k : o.keys) k *= 300.0F;
   expect_rule("attention with large scores", j, o, all_heads(j, o, false));
+  o.sinks = {-3000.0F, 3000.0F};
+  expect_rule("attention with large scores and sinks", j, o, all_heads(j, o, false));
 }
 
 TEST(Attention, Speed) {
@@ -226,6 +242,7 @@ TEST(Attention, RefusesShapesThatDisagree) {
   EXPECT_THROW(KeyValueCache(context, 0, 8, 10), ArgumentError);
   EXPECT_THROW(KeyValueCache(context, 1, 8, 0), ArgumentError);
   EXPECT_THROW(KeyValueCache(context, 1, 1025, 10), ArgumentError);
+  EXPECT_THROW(KeyValueCache(context, 1, 8, 10, -1), ArgumentError);
   KeyValueCache cache(context, 2, 8, 10);
   EXPECT_EQ(cache.capacity(), 256);
   EXPECT_THROW(cache.append(context, 0, m, m), ArgumentError);
@@ -238,6 +255,9 @@ TEST(Attention, RefusesShapesThatDisagree) {
   EXPECT_THROW(attend(context, cache, shape, m.columns_from(0, 16), 300, 100, 304, out), ArgumentError);
   EXPECT_THROW(attend(context, cache, shape_of(3, 2, 8, -1, 0), m, 300, 100, 304, out), ArgumentError);
   EXPECT_THROW(attend(context, cache, shape_of(4, 4, 8, -1, 0), m, 300, 100, 304, out), ArgumentError);
+  AttentionShape wider = shape;
+  wider.value_dim = 9;
+  EXPECT_THROW(attend(context, cache, wider, m, 300, 100, 304, out), ArgumentError);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "kernels/error.h"
 #include "tests/kernels/harness.h"
 
@@ -28,6 +30,36 @@ void check(std::int64_t entries, std::int64_t rows, std::int64_t columns, bool s
   });
 }
 
+void check_weighted(std::int64_t entries, std::int64_t terms, std::int64_t rows, std::int64_t columns, Random& random) {
+  const auto table = random.floats(entries * columns);
+  const auto before = random.floats(rows * columns);
+  const auto weights = random.floats(rows * terms);
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < rows * terms; ++i) {
+    ids.push_back(static_cast<std::int32_t>(random.integer(0, entries - 1)));
+  }
+  std::vector<float> expected = before;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    for (std::int64_t t = i / columns * terms; t < (i / columns + 1) * terms; ++t) {
+      expected[i] = std::fma(weights[t], table[ids[t] * columns + i % columns], expected[i]);
+    }
+  }
+  expect_bits("embedding_weighted_sum " + to_string({entries, terms, rows, columns}), expected, [&](Probe& p) {
+    const ConstMatrix t = p.input(table, entries, columns);
+    const std::int32_t* at = p.input(ids);
+    const float* w = p.input(weights);
+    const Matrix out = p.in_place(before, rows, columns);
+    return Prepared{[=, &p] { embedding_weighted_sum(p.context(), t, terms, at, w, out); }, out};
+  });
+}
+
+TEST(Embedding, WeightedSumFollowsTheRule) {
+  Random random(53);
+  for (int i = 0; i < tries(30); ++i) {
+    check_weighted(random.integer(1, 50), random.integer(1, 9), random.extent(60), random.extent(300), random);
+  }
+}
+
 TEST(Embedding, EveryBackendFollowsTheRule) {
   Random random(51);
   for (int i = 0; i < tries(40); ++i) {
@@ -40,6 +72,7 @@ TEST(Embedding, Speed) {
   Random random(52);
   check(2048, 1500, 256, false, random);
   check(2048, 1500, 256, true, random);
+  check_weighted(2048, 8, 500, 2048, random);
 }
 
 TEST(Embedding, RefusesShapesThatDisagree) {
@@ -49,6 +82,9 @@ TEST(Embedding, RefusesShapesThatDisagree) {
   const std::int32_t ids[] = {0, 1};
   EXPECT_THROW(embedding(context, table, ids, out), ArgumentError);
   EXPECT_THROW(embedding_sum(context, table, ids, out), ArgumentError);
+  const float weights[] = {1, 1};
+  EXPECT_THROW(embedding_weighted_sum(context, table, 1, ids, weights, out), ArgumentError);
+  EXPECT_THROW(embedding_weighted_sum(context, table, 0, ids, weights, context.allocate({2, 3})), ArgumentError);
 }
 
 }  // namespace

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "codec/layers/linear.h"
+#include "model/cache.h"
+#include "model/config.h"
+
+namespace tessera {
+
+/// Self-attention of a decoder layer: projections, head norms, rotary positions, cached keys and values.
+class DecoderAttentionLayer {
+ public:
+  /// Tensors `prefix`{q,k,v,o}_proj.weight and .bias, q_norm, k_norm, attention_sink_bias, as `config` says.
+  DecoderAttentionLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
+                        const DecoderAttention& config, const DecoderConfig& decoder);
+
+  /// x [rows, hidden] += attention of `normed`, the rows of which are the next positions of the sequences in `parts`.
+  /// `layer` is this layer's number, which caches go by.
+  void forward(Context& context, std::span<const BatchPart> parts, std::size_t layer, ConstMatrix normed,
+               Matrix x) const;
+
+ private:
+  void attend_part(Context& context, const BatchPart& part, KeyValueCache& cache, Matrix query, Matrix key,
+                   ConstMatrix value, Matrix out) const;
+
+  AttentionShape shape_;
+  int rotary_dim_;
+  float value_scale_;
+  Tensor frequencies_;
+  LinearLayer query_;
+  LinearLayer key_;
+  LinearLayer value_;
+  LinearLayer output_;
+  std::optional<NormLayer> query_norm_;
+  std::optional<NormLayer> key_norm_;
+  Tensor sinks_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,171 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "kernels/embedding.h"
+
+namespace tessera {
+namespace {
+
+const std::string kEmbedding = "model.embed_tokens";
+
+NormLayer norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
+  return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
+}
+
+Tensor load_table(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
+  Tensor table = context.allocate({config.vocabulary, config.hidden});
+  const auto values = checkpoint.floats(kEmbedding + ".weight", table.shape());
+  context.upload(values.data(), table.bytes(), values.size() * sizeof(float));
+  return table;
+}
+
+Tensor to_device(Context& context, const std::vector<std::int32_t>& values) {
+  Tensor tensor = context.scratch({static_cast<std::int64_t>(values.size())}, DType::i32);
+  context.upload(values.data(), tensor.bytes(), values.size() * sizeof(std::int32_t));
+  return tensor;
+}
+
+Tensor gather(Context& context, ConstMatrix table, const std::vector<std::int32_t>& rows) {
+  const Tensor ids = to_device(context, rows);
+  Tensor out = context.scratch({ids.size(), table.columns});
+  embedding(context, table, ids.ints(), out);
+  return out;
+}
+
+void require(bool holds, const std::string& what) {
+  if (!holds) throw ArgumentError("decoder: " + what);
+}
+
+}  // namespace
+
+// Rows that go through the layers together: pieces of feeds, and which of their rows give logits.
+struct Decoder::Run {
+  std::vector<std::int32_t> ids;
+  std::vector<BatchPart> parts;
+  std::vector<std::int32_t> wanted;
+
+  [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(ids.size()); }
+  // Takes what fits of `left`, and returns the rest.
+  std::span<const std::int32_t> take(Sequence& sequence, std::span<const std::int32_t> left, LogitRows which) {
+    const std::int64_t first = rows();
+    const std::size_t count = std::min(left.size(), static_cast<std::size_t>(kMostDecoderRows - first));
+    ids.insert(ids.end(), left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count));
+    parts.push_back({&sequence, first, rows() - first});
+    const bool ends = count == left.size();
+    const std::int64_t from = which == LogitRows::all ? first : ends ? rows() - 1 : rows();
+    for (std::int64_t i = from; i < rows(); ++i) wanted.push_back(static_cast<std::int32_t>(i));
+    return left.subspan(count);
+  }
+};
+
+Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
+    : config_(std::move(config)),
+      embeddings_(load_table(context, checkpoint, config_)),
+      norm_(norm(context, checkpoint, "model.norm", config_)),
+      head_(context, checkpoint, {{(config_.tied ? kEmbedding : "lm_head") + ".weight", "", config_.vocabulary}},
+            config_.hidden) {
+  for (std::size_t i = 0; i < config_.layers.size(); ++i) layers_.push_back(load_layer(context, checkpoint, i));
+  checkpoint.ignore_prefix("model.mtp.");
+  // Old Llama files carry the frequencies, some tied ones the table twice.
+  checkpoint.ignore_suffix("rotary_emb.inv_freq");
+  if (config_.tied) checkpoint.ignore_suffix("lm_head.weight");
+  checkpoint.finish();
+  parameters_ = checkpoint.parameters();
+}
+
+Decoder::Layer Decoder::load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const {
+  const DecoderLayerConfig& c = config_.layers[index];
+  const std::string prefix = "model.layers." + std::to_string(index) + ".";
+  Layer layer{norm(context, checkpoint, prefix + "input_layernorm", config_),
+              {context, checkpoint, prefix + "self_attn.", c.attention, config_},
+              norm(context, checkpoint, prefix + "post_attention_layernorm", config_),
+              {},
+              {}};
+  if (c.mixture) {
+    layer.mixture.emplace(context, checkpoint, prefix + "mlp.", *c.mixture, config_);
+  } else {
+    layer.mlp.emplace(context, checkpoint, prefix + "mlp.", config_.hidden, c.width, config_.activation,
+                      config_.mlp_bias);
+  }
+  return layer;
+}
+
+Sequence Decoder::start(Context& context, std::int64_t capacity) const { return {context, config_, capacity}; }
+
+void Decoder::check(std::span<const Feed> batch) const {
+  std::set<const Sequence*> seen;
+  for (const Feed& feed : batch) {
+    require(feed.sequence != nullptr && !feed.ids.empty(), "a feed has a sequence and ids");
+    require(seen.insert(feed.sequence).second, "a sequence occurs twice in a batch");
+    const auto count = static_cast<std::int64_t>(feed.ids.size());
+    require(count <= feed.sequence->capacity() - feed.sequence->length(),
+            std::to_string(feed.sequence->length()) + " positions and " + std::to_string(count) +
+                " more do not fit a sequence of " + std::to_string(feed.sequence->capacity()));
+    for (const std::int32_t id : feed.ids) {
+      require(id >= 0 && id < config_.vocabulary,
+              "id " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(config_.vocabulary));
+    }
+  }
+}
+
+Tensor Decoder::forward(Context& context, std::span<const Feed> batch, LogitRows rows) const {
+  check(batch);
+  std::int64_t total = 0;
+  for (const Feed& feed : batch) total += rows == LogitRows::all ? static_cast<std::int64_t>(feed.ids.size()) : 1;
+  Tensor logits = context.scratch({total, config_.vocabulary});
+  std::int64_t done = 0;
+  Run next;
+  const auto finish_run = [&] {
+    if (next.rows() == 0) return;
+    context.check_interrupt();
+    const auto count = static_cast<std::int64_t>(next.wanted.size());
+    run(context, next, logits.matrix().slice(done, count));
+    done += count;
+    next = Run();
+  };
+  for (const Feed& feed : batch) {
+    for (auto left = feed.ids; !left.empty();) {
+      left = next.take(*feed.sequence, left, rows);
+      if (next.rows() == kMostDecoderRows) finish_run();
+    }
+  }
+  finish_run();
+  return logits;
+}
+
+Tensor Decoder::forward(Context& context, Sequence& sequence, std::span<const std::int32_t> ids, LogitRows rows) const {
+  const Feed feed{&sequence, ids};
+  return forward(context, std::span(&feed, 1), rows);
+}
+
+void Decoder::run(Context& context, const Run& rows, Matrix logits) const {
+  const Tensor x = gather(context, embeddings_, rows.ids);
+  for (std::size_t i = 0; i < layers_.size(); ++i) forward_layer(context, rows.parts, i, x);
+  for (const BatchPart& part : rows.parts) part.sequence->advance(part.rows);
+  if (rows.wanted.empty()) return;
+  const Tensor last = gather(context, x, rows.wanted);
+  norm_.forward(context, last, last);
+  head_.forward_into(context, last, {}, logits);
+}
+
+void Decoder::forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x) const {
+  const Layer& layer = layers_[index];
+  const Tensor normed = context.scratch({x.rows, x.columns});
+  layer.attention_norm.forward(context, x, normed);
+  layer.attention.forward(context, parts, index, normed, x);
+  layer.mlp_norm.forward(context, x, normed);
+  if (layer.mixture) return layer.mixture->forward(context, normed, x);
+  layer.mlp->forward(context, normed, x, x);
+}
+
+std::unique_ptr<Decoder> load_decoder(Context& context, const std::filesystem::path& folder) {
+  const Config config = Config::read(folder);
+  Checkpoint checkpoint(folder);
+  return std::make_unique<Decoder>(context, checkpoint, read_decoder_config(config));
+}
+
+}  // namespace tessera

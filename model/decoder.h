@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/attention.h"
+#include "model/cache.h"
+#include "model/config.h"
+#include "model/feed_forward.h"
+#include "model/mixture.h"
+
+namespace tessera {
+
+/// The next ids of one sequence.
+struct Feed {
+  Sequence* sequence;
+  std::span<const std::int32_t> ids;
+};
+
+/// Which positions of a feed give logits.
+enum class LogitRows : std::uint8_t { last, all };
+
+/// A decoder-only language model: embeddings, pre-norm layers of attention and a gated MLP or routed experts, a norm,
+/// a head. Weights are immutable; what a sequence carries is in its Sequence. Logits of a position depend on the ids
+/// before it and on nothing else: not on chunks, company in a batch, threads, instruction set or device.
+class Decoder {
+ public:
+  /// Reads `checkpoint`'s tensors under their public names. Throws CheckpointError for one that is missing, of another
+  /// shape, or not expected. Layers of multi-token prediction (model.mtp.*) are left alone.
+  Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config);
+
+  [[nodiscard]] const DecoderConfig& config() const noexcept { return config_; }
+  [[nodiscard]] std::int64_t parameters() const noexcept { return parameters_; }
+
+  /// An empty sequence with room for `capacity` positions, on `context`'s device.
+  [[nodiscard]] Sequence start(Context& context, std::int64_t capacity) const;
+
+  /// Appends each feed's ids to its sequence. Logits are float32 [rows, vocabulary] on the device: one row a feed, or
+  /// one an id, in the order of the batch. Throws ArgumentError, before anything is done, when a feed is empty, an id
+  /// is outside the vocabulary, a sequence occurs twice or has no room left. Interrupted leaves sequences in the
+  /// middle of their feeds (see Sequence::length).
+  [[nodiscard]] Tensor forward(Context& context, std::span<const Feed> batch, LogitRows rows) const;
+  /// The same of one sequence.
+  [[nodiscard]] Tensor forward(Context& context, Sequence& sequence, std::span<const std::int32_t> ids,
+                               LogitRows rows) const;
+
+ private:
+  struct Layer {
+    NormLayer attention_norm;
+    DecoderAttentionLayer attention;
+    NormLayer mlp_norm;
+    std::optional<GatedMlp> mlp;
+    std::optional<MixtureLayer> mixture;
+  };
+  struct Run;
+
+  [[nodiscard]] Layer load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const;
+  void check(std::span<const Feed> batch) const;
+  void run(Context& context, const Run& rows, Matrix logits) const;
+  void forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x) const;
+
+  DecoderConfig config_;
+  Tensor embeddings_;
+  std::vector<Layer> layers_;
+  NormLayer norm_;
+  LinearLayer head_;
+  std::int64_t parameters_ = 0;
+};
+
+/// The model of a public checkpoint folder: config.json (see read_decoder_config) and *.safetensors in float32,
+/// bfloat16 or float16, sharded or not. Throws CheckpointError that says which file, and what is wrong with it.
+[[nodiscard]] std::unique_ptr<Decoder> load_decoder(Context& context, const std::filesystem::path& folder);
+
+}  // namespace tessera

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "codec/layers/linear.h"
+
+namespace tessera {
+
+/// Gated MLP: down(f(gate x) * up x), gate and up as one product.
+class GatedMlp {
+ public:
+  /// Tensors `prefix`{gate,up,down}_proj.weight, and .bias when `bias`.
+  GatedMlp(Context& context, Checkpoint& checkpoint, const std::string& prefix, std::int64_t hidden, std::int64_t width,
+           Activation activation, bool bias);
+
+  /// out [rows, hidden], plus `residual` unless that is empty (it may be `out`).
+  void forward(Context& context, ConstMatrix x, ConstMatrix residual, Matrix out) const;
+
+ private:
+  std::int64_t width_;
+  Activation activation_;
+  LinearLayer gate_up_;
+  LinearLayer down_;
+};
+
+}  // namespace tessera
