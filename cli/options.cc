@@ -199,7 +199,7 @@ Parsed parse(const OptionList& options, const std::vector<std::string>& argument
 
 void declare_common(OptionList& list, CommonOptions& options) {
   Option& model = list.path("-m,--model", "PATH", options.model, "checkpoint: a folder, or its .safetensors file");
-  model.default_text = "$TESSERA_MODEL, else the embedded model";
+  model.default_text = "$TESSERA_MODEL, else the embedded models";
   list.path("-o,--output", "PATH", options.output, "where the result goes; - is standard output");
   list.text("--device", "auto|cpu|cuda[:N]", options.device, "where to compute");
   list.choice("--math", options.math, {"exact", "fast"}, "exact: the same bits on every machine");

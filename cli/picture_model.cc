@@ -67,6 +67,26 @@ media::Image to_image(const media::ImageProcessor& processor, const FloatPicture
                             {static_cast<int>(picture.rows), static_cast<int>(picture.columns), picture.values});
 }
 
+CodesRecord encode_picture(const PictureModel& model, Context& context, const std::string& path, bool allow_truncated,
+                           std::optional<double>* psnr) {
+  media::ImageReadOptions options;
+  options.allow_truncated = allow_truncated;
+  const media::ImageFile file = media::read_image(path, options);
+  const media::ImageProcessor processor = processor_for(model, file.image);
+  const FloatPicture picture = to_input(processor, file.image);
+  CodesRecord record = describe_picture_codec(model.codec->info());
+  record.input = path;
+  record.warning = file.warning;
+  record.width = static_cast<int>(picture.columns);
+  record.height = static_cast<int>(picture.rows);
+  record.codes = model.codec->encode(context, picture);
+  record.has_codes = true;
+  if (psnr == nullptr) return record;
+  const media::Image back = to_image(processor, model.codec->decode(context, record.codes));
+  *psnr = peak_signal_to_noise(media::apply_geometry(processor, file.image), back);
+  return record;
+}
+
 CodesRecord describe_picture_codec(const ImageCodecInfo& codec) {
   CodesRecord record;
   record.status = "ok";

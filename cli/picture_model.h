@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/codes_record.h"
@@ -27,6 +28,11 @@ struct PictureModel {
 [[nodiscard]] media::ImageProcessor processor_for(const PictureModel& model, const media::Image& image);
 [[nodiscard]] FloatPicture to_input(const media::ImageProcessor& processor, const media::Image& image);
 [[nodiscard]] media::Image to_image(const media::ImageProcessor& processor, const FloatPicture& picture);
+
+/// The record of a picture file, codes and all. `psnr`: null, or where the quality of the reconstruction goes.
+/// Throws InputError.
+[[nodiscard]] CodesRecord encode_picture(const PictureModel& model, Context& context, const std::string& path,
+                                         bool allow_truncated, std::optional<double>* psnr);
 
 /// What every record made with `codec` says.
 [[nodiscard]] CodesRecord describe_picture_codec(const ImageCodecInfo& codec);

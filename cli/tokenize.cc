@@ -273,24 +273,11 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
 }
 
 Outcome Tokenize::encode_picture(const Input& input, const Worker& worker) const {
-  const ImageCodec& codec = *pictures_->codec;
-  media::ImageReadOptions options;
-  options.allow_truncated = allow_truncated_;
-  const media::ImageFile file = media::read_image(input.path, options);
-  const media::ImageProcessor processor = processor_for(*pictures_, file.image);
-  const FloatPicture picture = to_input(processor, file.image);
-  Outcome outcome{describe_picture_codec(codec.info()), nullptr};
-  CodesRecord& record = outcome.record;
-  record.input = input.path;
-  record.warning = file.warning;
-  record.width = static_cast<int>(picture.columns);
-  record.height = static_cast<int>(picture.rows);
-  record.codes = codec.encode(*worker.codec, picture);
-  record.has_codes = true;
-  if (!quality_) return outcome;
-  const media::Image back = to_image(processor, codec.decode(*worker.codec, record.codes));
-  const double psnr = peak_signal_to_noise(media::apply_geometry(processor, file.image), back);
-  outcome.quality = {{"psnr_db", psnr}};
+  Outcome outcome;
+  std::optional<double> psnr;
+  outcome.record =
+      cli::encode_picture(*pictures_, *worker.codec, input.path, allow_truncated_, quality_ ? &psnr : nullptr);
+  if (psnr) outcome.quality = {{"psnr_db", *psnr}};
   return outcome;
 }
 
@@ -414,9 +401,9 @@ const CommandInfo kTokenize = {
     "reconstruction with the sound that was encoded: mel_distance is the mean absolute difference of natural-log mel "
     "magnitudes (80 HTK bands, Hann window of 1024 samples, hop 256, magnitudes clamped at 1e-5); snr_db is 10 log10 "
     "(sum x^2 / sum (x-y)^2); si_sdr_db is the same without means and with x scaled to fit y; stoi is short-time "
-    "objective "
-    "intelligibility at 10 kHz by the rule of the Python package pystoi, in parts of ten minutes; null where not "
-    "finite. Of several channels each figure is the mean over those that have a finite one. kbps is the bit rate of "
+    "objective intelligibility at 10 kHz by the rule of the Python package pystoi, in parts of ten minutes; null "
+    "where not finite. Of several channels each figure is the mean over those that have a finite one. kbps is the bit "
+    "rate of "
     "the codes as they are, entropy_kbps what they would take with each level's codes entropy-coded by how often they "
     "occur in this input (of a short one too little to be true), code_use the entries used and the entropy by level. "
     "Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF) go to the embedded image codec, or to --model when that is one: "

@@ -22,7 +22,7 @@ struct FloatPicture {
 
 /// What a checkpoint is, for `inspect`, `vocab` and the layers above.
 struct ImageCodecInfo {
-  std::string family;  ///< "chameleon", "janus", "llamagen", "emu3", "taming", "ibq", …
+  std::string family;  ///< "chameleon", "janus-vq", "llamagen", "emu3", "taming", "ibq", …
   int levels = 1;
   std::vector<int> codebook_sizes;  ///< one a level
   int factor = 0;                   ///< pixels on the side of one code's square

@@ -77,7 +77,7 @@ std::unique_ptr<ImageCodec> load_llamagen(Context& context, const Config& config
 
 std::unique_ptr<ImageCodec> load_janus(Context& context, const Config& config, Checkpoint& checkpoint) {
   const std::string root = config_root(config);
-  TrunkCodecShape s = shape_of("janus", read_trunk_sizes(config, root, {}, vq16()));
+  TrunkCodecShape s = shape_of("janus-vq", read_trunk_sizes(config, root, {}, vq16()));
   s.codebook_size = integer_or(config, root + "num_embeddings", 16384, 2, 1 << 24);
   s.codebook_width = integer_or(config, root + "embed_dim", 8, 1, 1 << 14);
   s.prefix = find_prefix(checkpoint, {"model.vqmodel.", "vqmodel.", ""}, "quantize.embedding.weight");
@@ -89,7 +89,7 @@ std::unique_ptr<ImageCodec> load_janus(Context& context, const Config& config, C
 std::unique_ptr<ImageCodec> load_janus_original(Context& context, const Config& config, Checkpoint& checkpoint) {
   const std::string cls = config.string("gen_vision_config.cls");
   if (cls != "VQ-16") throw CheckpointError(config.name() + ": \"gen_vision_config.cls\" must be VQ-16, is " + cls);
-  TrunkCodecShape s = shape_of("janus", vq16());
+  TrunkCodecShape s = shape_of("janus-vq", vq16());
   s.codebook_size = config.integer("gen_vision_config.params.image_token_size", 2, 1 << 24);
   s.codebook_width = config.integer("gen_vision_config.params.n_embed", 1, 1 << 14);
   name_as_authors(s, "gen_vision_model.");
