@@ -23,6 +23,9 @@ class Sequence {
   [[nodiscard]] std::int64_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] KeyValueCache& cache(std::size_t layer) { return caches_[layer]; }
   void advance(std::int64_t positions) noexcept { length_ += positions; }
+  /// Forgets the positions from `length` on, at most kMostDecoderRows of them: rings keep what is before. Throws
+  /// ArgumentError.
+  void truncate(std::int64_t length);
 
  private:
   std::vector<KeyValueCache> caches_;

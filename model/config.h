@@ -58,6 +58,8 @@ struct DecoderConfig {
   bool tied = false;           ///< the head is the embedding table
   std::int64_t positions = 0;  ///< that the model was made for (max_position_embeddings)
   std::vector<DecoderLayerConfig> layers;
+  /// What a layer of multi-token prediction is in this family; how many there are, only the tensors say.
+  std::optional<DecoderLayerConfig> draft;
 };
 
 /// `config` of model_type llama, qwen2, qwen3, qwen3_moe or mimo_v2_flash, keys as published (and as transformers 5

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 
 namespace tessera {
@@ -112,19 +113,24 @@ void Decoder::check(std::span<const Feed> batch) const {
   }
 }
 
-Tensor Decoder::forward(Context& context, std::span<const Feed> batch, LogitRows rows) const {
+Tensor Decoder::forward(Context& context, std::span<const Feed> batch, LogitRows rows, Tensor* hidden) const {
   check(batch);
   std::int64_t total = 0;
-  for (const Feed& feed : batch) total += rows == LogitRows::all ? static_cast<std::int64_t>(feed.ids.size()) : 1;
-  Tensor logits = context.scratch({total, config_.vocabulary});
+  for (const Feed& feed : batch) total += static_cast<std::int64_t>(feed.ids.size());
+  const std::int64_t wanted = rows == LogitRows::all ? total : static_cast<std::int64_t>(batch.size());
+  Tensor logits = context.scratch({wanted, config_.vocabulary});
+  if (hidden != nullptr) *hidden = context.scratch({total, config_.hidden});
   std::int64_t done = 0;
+  std::int64_t done_ids = 0;
   Run next;
   const auto finish_run = [&] {
     if (next.rows() == 0) return;
     context.check_interrupt();
     const auto count = static_cast<std::int64_t>(next.wanted.size());
-    run(context, next, logits.matrix().slice(done, count));
+    run(context, next, logits.matrix().slice(done, count),
+        hidden == nullptr ? Matrix() : hidden->matrix().slice(done_ids, next.rows()));
     done += count;
+    done_ids += next.rows();
     next = Run();
   };
   for (const Feed& feed : batch) {
@@ -142,10 +148,17 @@ Tensor Decoder::forward(Context& context, Sequence& sequence, std::span<const st
   return forward(context, std::span(&feed, 1), rows);
 }
 
-void Decoder::run(Context& context, const Run& rows, Matrix logits) const {
-  const Tensor x = gather(context, embeddings_, rows.ids);
+Tensor Decoder::embed(Context& context, const std::vector<std::int32_t>& ids) const {
+  return gather(context, embeddings_, ids);
+}
+
+Tensor Decoder::project(Context& context, ConstMatrix normed) const { return head_.forward(context, normed); }
+
+void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const {
+  const Tensor x = embed(context, rows.ids);
   for (std::size_t i = 0; i < layers_.size(); ++i) forward_layer(context, rows.parts, i, x);
   for (const BatchPart& part : rows.parts) part.sequence->advance(part.rows);
+  if (hidden.data != nullptr) copy_rows(context, x, hidden);
   if (rows.wanted.empty()) return;
   const Tensor last = gather(context, x, rows.wanted);
   norm_.forward(context, last, last);

@@ -43,10 +43,18 @@ class Decoder {
   /// one an id, in the order of the batch. Throws ArgumentError, before anything is done, when a feed is empty, an id
   /// is outside the vocabulary, a sequence occurs twice or has no room left. Interrupted leaves sequences in the
   /// middle of their feeds (see Sequence::length).
-  [[nodiscard]] Tensor forward(Context& context, std::span<const Feed> batch, LogitRows rows) const;
+  /// `hidden`: null, or what becomes the residual stream behind the last layer, before the final norm: float32
+  /// [ids, hidden] of all ids in the order of the batch.
+  [[nodiscard]] Tensor forward(Context& context, std::span<const Feed> batch, LogitRows rows,
+                               Tensor* hidden = nullptr) const;
   /// The same of one sequence.
   [[nodiscard]] Tensor forward(Context& context, Sequence& sequence, std::span<const std::int32_t> ids,
                                LogitRows rows) const;
+
+  /// Rows of the embedding table, float32 [ids, hidden] on the device. The caller has checked the ids.
+  [[nodiscard]] Tensor embed(Context& context, const std::vector<std::int32_t>& ids) const;
+  /// The head: logits [rows, vocabulary] of rows that a norm has been over.
+  [[nodiscard]] Tensor project(Context& context, ConstMatrix normed) const;
 
  private:
   struct Layer {
@@ -60,7 +68,7 @@ class Decoder {
 
   [[nodiscard]] Layer load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const;
   void check(std::span<const Feed> batch) const;
-  void run(Context& context, const Run& rows, Matrix logits) const;
+  void run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const;
   void forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x) const;
 
   DecoderConfig config_;

@@ -1,0 +1,286 @@
+// Continuing prompts: drafts against a reference of their own, and the same ids with them and without, alone and in
+// company, whole prompts and pieces.
+
+#include "model/generate.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <limits>
+
+#include "kernels/error.h"
+#include "tests/model/golden.h"
+
+namespace tessera {
+namespace {
+
+constexpr double kTolerance = 2e-4;
+
+std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
+
+struct Model {
+  explicit Model(const std::filesystem::path& folder, int threads = 2)
+      : context(ContextOptions{Device{}, threads, {}}),
+        decoder(load_decoder(context, folder)),
+        drafts(load_drafts(context, folder, *decoder)) {}
+  Context context;
+  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<DraftModel> drafts;
+};
+
+class Drafts : public testing::TestWithParam<Case> {};
+
+// The state has seen `known` ids, in pieces; proposals are answered with the true ids.
+TEST_P(Drafts, LogProbabilitiesAreTheReferences) {
+  const Golden golden(GetParam());
+  Model model(GetParam().folder);
+  const Ids ids = golden.values<std::int32_t>("ids");
+  const std::int64_t vocabulary = model.decoder->config().vocabulary;
+  const auto most = static_cast<std::int64_t>(ids.size());
+  ASSERT_NE(model.drafts, nullptr);
+  std::vector<std::vector<float>> expected;
+  for (int k = 0; golden.has("draft." + std::to_string(k)); ++k) {
+    expected.push_back(golden.values<float>("draft." + std::to_string(k)));
+  }
+  ASSERT_EQ(static_cast<int>(expected.size()), model.drafts->layers());
+  Sequence sequence = model.decoder->start(model.context, most);
+  DraftModel::State state(model.context, *model.drafts, most);
+  double worst = 0;
+  std::int64_t seen = 0;
+  for (const std::int64_t piece : {1, 1, 2, 31, 3, 70, 1, 20}) {
+    const std::int64_t end = std::min(seen + piece, most - 4);
+    if (end == seen) break;
+    const std::span<const std::int32_t> next = std::span(ids).subspan(seen, end - seen);
+    const Feed feed{&sequence, next};
+    Tensor hidden;
+    (void)model.decoder->forward(model.context, std::span(&feed, 1), LogitRows::last, &hidden);
+    seen = end;
+    const auto known = std::span(ids).first(seen + 1);
+    state.observe(model.context, *model.drafts, hidden, known);
+    int layer = 0;
+    const auto pick = [&](std::span<const float> logits, std::int64_t position) {
+      EXPECT_EQ(position, seen + 1 + layer);
+      const auto got = log_probabilities(logits.data(), vocabulary);
+      const float* row = expected[layer].data() + (seen - 1) * vocabulary;
+      for (std::int64_t id = 0; id < vocabulary; ++id) worst = std::max(worst, std::abs(got[id] - row[id]));
+      ++layer;
+      return ids[position];
+    };
+    const auto proposals = model.drafts->propose(model.context, state, known, 8, pick);
+    EXPECT_EQ(static_cast<int>(proposals.size()), model.drafts->layers());
+  }
+  EXPECT_GT(seen, 30);
+  EXPECT_LT(worst, kTolerance);
+  std::printf("    log-probabilities of drafts off by at most %.2g\n", worst);
+}
+
+GenerateOptions options_for(double temperature, int drafts) {
+  GenerateOptions options;
+  options.max_tokens = 60;
+  options.sampler.temperature = temperature;
+  options.sampler.top_k = 20;
+  options.sampler.repetition_penalty = 1.1;
+  options.sampler.seed = 5;
+  options.log_probabilities = true;
+  options.score_prompt = true;
+  options.drafts = drafts;
+  return options;
+}
+
+struct Result {
+  Ids ids;
+  std::vector<double> log_probabilities;
+  std::vector<double> prompt_scores;
+  friend bool operator==(const Result&, const Result&) = default;
+};
+
+Result result_of(const Generation& g) {
+  return {{g.generated().begin(), g.generated().end()}, g.log_probabilities(), g.prompt_scores()};
+}
+
+Result run(Model& model, const Ids& prompt, const GenerateOptions& options) {
+  Generation g(model.context, *model.decoder, model.drafts.get(), prompt, options);
+  Ids told;
+  generate(model.context, *model.decoder, g, [&](std::int32_t id) { return told.push_back(id), true; });
+  Result result = result_of(g);
+  EXPECT_EQ(told, result.ids);
+  return result;
+}
+
+TEST_P(Drafts, ChangeNoId) {
+  Model model(GetParam().folder);
+  const Ids prompt{3, 1, 4, 1, 5};
+  for (const double temperature : {0.0, 0.9}) {
+    const Result expected = run(model, prompt, options_for(temperature, 0));
+    ASSERT_EQ(expected.ids.size(), 60);
+    for (const int drafts : {1, 2, 3, GenerateOptions::kAutomatic}) {
+      EXPECT_EQ(run(model, prompt, options_for(temperature, drafts)), expected) << temperature << ", " << drafts;
+    }
+  }
+}
+
+TEST_P(Drafts, OfTheTruthAreAllAccepted) {
+  Model model(GetParam().folder);
+  const Ids prompt{2, 7};
+  GenerateOptions options = options_for(0, 0);
+  const Result expected = run(model, prompt, options);
+  options.drafts = 3;
+  options.impose = [&](std::int32_t, std::int64_t position) {
+    return expected.ids[static_cast<std::size_t>(position) - prompt.size()];
+  };
+  Generation g(model.context, *model.decoder, model.drafts.get(), prompt, options);
+  generate(model.context, *model.decoder, g, [](std::int32_t) { return true; });
+  EXPECT_EQ(result_of(g), expected);
+  const DraftCounts counts = g.draft_counts();
+  EXPECT_EQ(counts.accepted, counts.drafted);
+  const int a_step = 1 + model.drafts->layers();
+  EXPECT_EQ(counts.steps, (59 + a_step - 1) / a_step);
+}
+
+TEST_P(Drafts, CompanyChangesNoId) {
+  Model model(GetParam().folder);
+  const std::vector<Ids> prompts{{1}, {5, 6, 7, 8, 9, 10, 11}, {2, 2, 2}};
+  std::vector<GenerateOptions> options;
+  std::vector<Result> expected;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    options.push_back(options_for(0.5 * static_cast<double>(i), static_cast<int>(i) - 1));
+    options[i].max_tokens = 20 + 10 * static_cast<int>(i);
+    options[i].score_prompt = i == 1;
+    expected.push_back(run(model, prompts[i], options[i]));
+  }
+  std::vector<Generation> all;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    all.emplace_back(model.context, *model.decoder, model.drafts.get(), prompts[i], options[i]);
+  }
+  std::vector<Generation*> batch;
+  for (Generation& g : all) batch.push_back(&g);
+  for (int step = 0; step < 50; ++step) advance(model.context, *model.decoder, batch);
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_TRUE(all[i].finished());
+    EXPECT_EQ(result_of(all[i]), expected[i]) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Drafts, testing::ValuesIn(cases_of("drafts")), case_name);
+
+class Continued : public testing::TestWithParam<Case> {};
+
+TEST_P(Continued, GreedyIdsAndScoresAreTheReferences) {
+  const Golden golden(GetParam());
+  Model model(GetParam().folder);
+  const auto prompts = golden.prompts();
+  for (std::size_t n = 0; n < prompts.size(); ++n) {
+    const auto expected = golden.values<std::int32_t>("greedy." + std::to_string(n));
+    const auto margins = golden.values<float>("greedy_margin." + std::to_string(n));
+    const auto scores = golden.values<float>("scores." + std::to_string(n));
+    GenerateOptions options;
+    options.max_tokens = static_cast<std::int64_t>(expected.size());
+    options.sampler.temperature = 0;
+    options.score_prompt = true;
+    const Result got = run(model, prompts[n], options);
+    ASSERT_EQ(got.prompt_scores.size(), scores.size());
+    for (std::size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(got.prompt_scores[i], scores[i], kTolerance);
+    ASSERT_EQ(got.ids.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size() && margins[i] > 2 * kTolerance; ++i) {
+      ASSERT_EQ(got.ids[i], expected[i]) << "sequence " << n << ", step " << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Continued, testing::ValuesIn(cases_of("decoder")), case_name);
+
+std::filesystem::path small_model() { return TESSERA_SOURCE_DIR "/tests/golden/decoder/llama_tied_f16"; }
+
+TEST(Generate, EndsWhereItShould) {
+  Model model(small_model());
+  GenerateOptions options;
+  options.sampler.temperature = 0;
+  options.max_tokens = 12;
+  const Ids prompt{4, 2};
+  const Ids all = run(model, prompt, options).ids;
+  ASSERT_EQ(all.size(), 12);
+  const auto first_of = [&](std::int32_t id) { return std::find(all.begin(), all.end(), id) - all.begin() + 1; };
+  options.stops = {all[5]};
+  Generation stopped(model.context, *model.decoder, nullptr, prompt, options);
+  generate(model.context, *model.decoder, stopped, [](std::int32_t) { return true; });
+  EXPECT_EQ(static_cast<std::ptrdiff_t>(stopped.generated().size()), first_of(all[5]));
+  EXPECT_EQ(stopped.end(), Generation::End::stop);
+  options.stops.clear();
+  options.context = 5;
+  EXPECT_EQ(run(model, prompt, options).ids, Ids(all.begin(), all.begin() + 3));
+  options.context = 0;
+  Generation told(model.context, *model.decoder, nullptr, prompt, options);
+  int count = 0;
+  generate(model.context, *model.decoder, told, [&](std::int32_t) { return ++count < 4; });
+  EXPECT_EQ(told.generated().size(), 4);
+  EXPECT_EQ(told.end(), Generation::End::stop);
+  options.max_tokens = 0;
+  EXPECT_TRUE(run(model, prompt, options).ids.empty());
+}
+
+TEST(Generate, RefusesBadPrompts) {
+  Model model(small_model());
+  const auto reason = [&](const Ids& prompt, std::int64_t room) -> std::string {
+    GenerateOptions options;
+    options.context = room;
+    try {
+      Generation(model.context, *model.decoder, nullptr, prompt, options);
+    } catch (const InputError& error) {
+      return error.reason();
+    }
+    return "";
+  };
+  EXPECT_EQ(reason({}, 0), "empty_prompt");
+  EXPECT_EQ(reason({-1}, 0), "bad_ids");
+  EXPECT_EQ(reason({1 << 30}, 0), "bad_ids");
+  EXPECT_EQ(reason({1, 2, 3}, 2), "context_overflow");
+  EXPECT_EQ(reason({1, 2, 3}, 3), "");
+  EXPECT_EQ(reason(Ids(static_cast<std::size_t>(model.decoder->config().positions) + 1, 1), 0), "context_overflow");
+}
+
+// Steps take 1 s, drafts `price` each; drafts are accepted with the chances given.
+double mean_speed(double price, const std::vector<double>& chances, int fixed, int steps = 20000) {
+  DraftPacing pacing(static_cast<int>(chances.size()));
+  std::uint32_t state = 1;
+  double ids = 0;
+  double seconds = 0;
+  for (int i = 0; i < steps; ++i) {
+    const int drafts = fixed >= 0 ? fixed : pacing.next(100);
+    int accepted = 0;
+    while (accepted < drafts) {
+      state = state * 1664525 + 1013904223;
+      if ((state >> 8) * 0x1p-24 >= chances[static_cast<std::size_t>(accepted)]) break;
+      ++accepted;
+    }
+    const double took = 1 + price * drafts;
+    pacing.record(drafts, accepted, took);
+    ids += 1 + accepted;
+    seconds += took;
+  }
+  return ids / seconds;
+}
+
+TEST(DraftPacing, TakesWhatPays) {
+  const std::vector<double> good{0.9, 0.8, 0.7};
+  EXPECT_GT(mean_speed(0.1, good, GenerateOptions::kAutomatic), 0.97 * mean_speed(0.1, good, 3));
+  const std::vector<double> first_only{0.9, 0.02, 0.02};
+  EXPECT_GT(mean_speed(0.2, first_only, GenerateOptions::kAutomatic), 0.97 * mean_speed(0.2, first_only, 1));
+}
+
+TEST(DraftPacing, StepsAsideWhenItDoesNotPay) {
+  for (const double chance : {0.0, 0.1, 0.25}) {
+    const std::vector<double> bad(3, chance);
+    EXPECT_GT(mean_speed(0.5, bad, GenerateOptions::kAutomatic), 0.98 * mean_speed(0.5, bad, 0)) << chance;
+  }
+}
+
+TEST(DraftPacing, KeepsToTheRoom) {
+  DraftPacing pacing(3);
+  EXPECT_EQ(pacing.next(2), 2);
+  EXPECT_EQ(pacing.next(0), 0);
+  EXPECT_EQ(pacing.next(-1), 0);
+  EXPECT_THROW(DraftPacing(-1), ArgumentError);
+}
+
+}  // namespace
+}  // namespace tessera
