@@ -35,6 +35,7 @@ struct CommandInfo {
 // One a file of the same name.
 extern const CommandInfo kTokenize;
 extern const CommandInfo kDetokenize;
+extern const CommandInfo kGenerate;
 extern const CommandInfo kInspect;
 extern const CommandInfo kVocab;
 extern const CommandInfo kBench;

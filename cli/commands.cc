@@ -6,7 +6,7 @@
 namespace tessera::cli {
 
 std::span<const CommandInfo> commands() {
-  static const std::array table = {kTokenize, kDetokenize, kVocab, kInspect, kBench, kCompletion, kManual};
+  static const std::array table = {kTokenize, kDetokenize, kGenerate, kVocab, kInspect, kBench, kCompletion, kManual};
   return table;
 }
 

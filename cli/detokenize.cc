@@ -10,12 +10,14 @@
 #include "cli/codes_file.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/language_model.h"
 #include "cli/output.h"
 #include "cli/picture_model.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/text_files.h"
 #include "cli/usage_error.h"
 #include "kernels/error.h"
 
@@ -355,6 +357,11 @@ void Detokenize::open_models() {
 }
 
 int Detokenize::run() {
+  const std::string named = named_model(common_);
+  if (!named.empty() && is_text_model(named)) {
+    if (paths_.empty()) throw UsageError("a CODES file is missing");
+    return detokenize_texts(common_, paths_);
+  }
   check();
   plan_outputs();
   open_models();
@@ -373,13 +380,12 @@ int Detokenize::run() {
 const CommandInfo kDetokenize = {
     "detokenize",
     "CODES... -o PATH",
-    "codes to media files",
+    "codes to media files, ids to texts",
     "Decodes what tokenize wrote. -o names a folder (one WAV file an input, named after it; a second one of the same "
     "name gets -2), one sound file (.wav, .flac, .opus, .ogg, .mp3), or - for WAV on standard output; of codes of "
     "pictures PNG files in the folder, or one picture (.png, .jpg, .webp), or with --model an image codec - for PNG. A "
-    "clip is as long as the sound that was encoded where its line says so. Bad lines are named, the others are done, "
-    "and the exit "
-    "code is 65.",
+    "clip is as long as the sound that was encoded where its line says so. With a text model the ids of texts become "
+    "texts (.txt). Bad lines are named, the others are done, and the exit code is 65.",
     "  tessera detokenize codes.jsonl -o out/\n"
     "  tessera tokenize a.wav | tessera detokenize - -o copy.flac\n"
     "  arecord -f S16_LE -r 16000 | tessera tokenize --stream - | tessera detokenize --stream - -o - | aplay\n",

@@ -38,7 +38,8 @@ bool is_hidden(const fs::path& path) { return path.filename().native().front() =
 
 std::vector<std::string> media_under(const fs::path& folder, const InputOptions& options) {
   const auto wanted = [&](const fs::path& path) {
-    return (options.sounds && is_sound_name(path)) || (options.pictures && is_picture_name(path));
+    return (options.sounds && is_sound_name(path)) || (options.pictures && is_picture_name(path)) ||
+           (options.texts && path.extension() == ".txt");
   };
   std::vector<std::string> found;
   fs::recursive_directory_iterator walk(folder, fs::directory_options::skip_permission_denied);

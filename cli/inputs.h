@@ -19,6 +19,7 @@ struct InputOptions {
   bool recursive = false;
   bool sounds = true;     ///< of folders take sound and video files,
   bool pictures = false;  ///< and picture files
+  bool texts = false;     ///< and .txt files
 };
 
 /// Paths in the order given, then those of the lists; a folder becomes the media files under it, sorted by name,

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/inputs.h"
+#include "cli/language_model.h"
 #include "cli/ordered_work.h"
 #include "cli/output.h"
 #include "cli/picture_model.h"
@@ -17,6 +18,7 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/text_files.h"
 #include "cli/usage_error.h"
 #include "codec/audio/chunked_stream.h"
 #include "kernels/error.h"
@@ -52,6 +54,8 @@ class Tokenize final : public Command {
 
   void check() const;
   void check_pictures() const;
+  [[nodiscard]] bool is_text() const;
+  [[nodiscard]] int run_texts();
   void choose_models();
   void open_models();
   [[nodiscard]] std::string extension() const { return format_ == "npy" ? ".npy" : ".safetensors"; }
@@ -98,7 +102,7 @@ class Tokenize final : public Command {
 };
 
 void Tokenize::declare(OptionList& list) {
-  list.positional("INPUT", input_options_.paths, "media files; - is standard input");
+  list.positional("INPUT", input_options_.paths, "media files, with a text model texts; - is standard input");
   list.choice("--format", format_, {"jsonl", "npy", "safetensors"},
               "jsonl: a line an input; npy, safetensors: a file an input in the folder -o, or of one input the file "
               "-o when its name ends so");
@@ -157,6 +161,23 @@ void Tokenize::check_pictures() const {
   if (levels_ > info.levels) refuse("--levels " + std::to_string(levels_));
   if (format_ == "npy") throw UsageError("--format npy does not hold the grid of a picture: use --format safetensors");
   if (quality_ && !info.decodes) throw UsageError("--quality: this checkpoint of " + info.family + " has no decoder");
+}
+
+bool Tokenize::is_text() const {
+  const std::string path = named_model(common_);
+  return !path.empty() && is_text_model(path);
+}
+
+int Tokenize::run_texts() {
+  if (stream_ || quality_ || levels_ > 0 || !pcm_.empty() || start_ > 0 || duration_ || format_ != "jsonl") {
+    throw UsageError(
+        "--model is a text model: --stream, --quality, --levels, --pcm, --start, --duration and --format "
+        "are for codes");
+  }
+  input_options_.sounds = false;
+  input_options_.texts = true;
+  refuse_existing(common_.output, common_.overwrite);
+  return tokenize_texts(common_, expand_inputs(input_options_));
 }
 
 /// Without a checkpoint named there are two: each file goes to the one for what it is.
@@ -375,6 +396,7 @@ void Tokenize::write_all() {
 
 int Tokenize::run() {
   check();
+  if (is_text()) return run_texts();
   choose_models();
   if (inputs_.empty()) throw UsageError("the list of inputs is empty");
   plan_outputs();
@@ -394,7 +416,7 @@ int Tokenize::run() {
 const CommandInfo kTokenize = {
     "tokenize",
     "INPUT...",
-    "media files to codes",
+    "media files to codes, texts to ids",
     "Prints the codes of every INPUT as one JSON object a line, in the order of the inputs. A bad input becomes a line "
     "with its error, the others are done, and the exit code is 65. The codes depend on the input, the checkpoint and "
     "the options that choose what is encoded, never on threads, batch, machine or --stream. --quality compares the "

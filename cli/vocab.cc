@@ -3,6 +3,7 @@
 #include "cli/codes_record.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/language_model.h"
 #include "cli/output.h"
 #include "cli/picture_model.h"
 #include "cli/session.h"
@@ -14,54 +15,23 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// The ids of one level: `first` … `first + count - 1`.
-struct Range {
-  std::string name;
-  std::int64_t first;
-  std::int64_t count;
-  int level;
-  std::string codec;  ///< "audio" or "image"
-};
-
-std::vector<Range> ranges_of(const std::string& codec, const std::vector<int>& codebook_sizes) {
-  std::vector<Range> ranges;
-  std::int64_t first = 0;
-  for (const int count : codebook_sizes) {
-    const auto level = static_cast<int>(ranges.size());
-    ranges.push_back({codec + "." + std::to_string(level), first, count, level, codec});
-    first += count;
-  }
-  return ranges;
-}
-
-std::vector<Range> ranges_of(const CommonOptions& options) {
-  if (!is_picture_model(options)) return ranges_of("audio", open_session(options).codec->info().codebook_sizes);
+Vocabulary vocabulary_of(const CommonOptions& options) {
+  const std::string named = named_model(options);
+  if (!named.empty() && (has_tokenizer(named) || is_text_model(named))) return open_vocabulary(named);
+  if (!is_picture_model(options)) return codec_vocabulary(open_session(options).codec->info().codebook_sizes, "audio");
   const auto context = make_context(options);
-  return ranges_of("image", open_picture_model(*context, model_path(options)).codec->info().codebook_sizes);
+  return codec_vocabulary(open_picture_model(*context, model_path(options)).codec->info().codebook_sizes, "image");
 }
 
-std::int64_t size_of(const std::vector<Range>& ranges) {
-  return ranges.empty() ? 0 : ranges.back().first + ranges.back().count;
-}
-
-ordered_json vocabulary_json(const std::vector<Range>& ranges) {
-  ordered_json list = ordered_json::array();
-  for (const Range& range : ranges) {
-    list.push_back({{"name", range.name},
-                    {"first", range.first},
-                    {"count", range.count},
-                    {"codec", range.codec},
-                    {"level", range.level}});
-  }
-  return {{"size", size_of(ranges)}, {"ranges", list}, {"specials", ordered_json::object()}, {"layout", "flat"}};
-}
-
-std::string vocabulary_text(const std::vector<Range>& ranges) {
-  std::string text = std::to_string(size_of(ranges)) + " ids, flat: every code of every level has its own\n";
-  for (const Range& range : ranges) {
+std::string vocabulary_text(const Vocabulary& vocabulary) {
+  std::string text = std::to_string(vocabulary.size()) + " ids, " +
+                     (vocabulary.pattern() ? "multi-level: levels with tables of their own share positions\n"
+                                           : "flat: every code of every level has its own\n");
+  for (const VocabularyRange& range : vocabulary.ranges()) {
     text += range.name + "\t" + std::to_string(range.first) + " to " + std::to_string(range.first + range.count - 1) +
-            "\t" + std::to_string(range.count) + " codes\n";
+            "\t" + std::to_string(range.count) + (range.codec.empty() ? " ids\n" : " codes\n");
   }
+  for (const auto& [name, id] : vocabulary.specials()) text += std::to_string(id) + "\t" + name + "\n";
   return text;
 }
 
@@ -69,13 +39,6 @@ std::int64_t read_id(const std::string& text) {
   const bool digits = !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == text.npos;
   if (!digits) throw UsageError("\"" + text + "\" is not an id");
   return std::stoll(text);
-}
-
-const Range* range_of(const std::vector<Range>& ranges, std::int64_t id) {
-  for (const Range& range : ranges) {
-    if (id >= range.first && id < range.first + range.count) return &range;
-  }
-  return nullptr;
 }
 
 class Vocab final : public Command {
@@ -90,30 +53,45 @@ class Vocab final : public Command {
     std::vector<std::int64_t> ids;
     for (const std::string& id : ids_) ids.push_back(read_id(id));
     refuse_existing(common_.output, common_.overwrite);
-    const std::vector<Range> ranges = ranges_of(common_);
+    const Vocabulary vocabulary = vocabulary_of(common_);
     output_ = std::make_unique<LineOutput>(common_.output, common_.overwrite);
-    if (ids.empty()) output_->write(common_.json ? line_of(vocabulary_json(ranges)) : vocabulary_text(ranges));
-    for (const std::int64_t id : ids) explain(ranges, id);
+    if (ids.empty()) output_->write(common_.json ? to_json(vocabulary) + "\n" : vocabulary_text(vocabulary));
+    for (const std::int64_t id : ids) explain(vocabulary, id);
     output_->finish();
     return any_bad_ ? kBadInput : kDone;
   }
 
  private:
-  void explain(const std::vector<Range>& ranges, std::int64_t id) {
-    const Range* range = range_of(ranges, id);
-    if (range == nullptr) return unknown(ranges, id);
-    const std::int64_t code = id - range->first;
-    output_->write(
-        common_.json
-            ? line_of(
-                  {{"id", id}, {"name", range->name}, {"codec", range->codec}, {"level", range->level}, {"code", code}})
-            : std::to_string(id) + "\t" + range->name + "\tcode " + std::to_string(code) + "\n");
+  void explain(const Vocabulary& vocabulary, std::int64_t id) {
+    const VocabularyRange* range = vocabulary.range_of(id);
+    const std::string special = vocabulary.special_name(id);
+    if (range == nullptr && special.empty() && id >= vocabulary.size()) return unknown(vocabulary, id);
+    output_->write(common_.json ? line_of(explained_json(id, range, special)) : explained_text(id, range, special));
   }
 
-  void unknown(const std::vector<Range>& ranges, std::int64_t id) {
+  static ordered_json explained_json(std::int64_t id, const VocabularyRange* range, const std::string& special) {
+    ordered_json line{{"id", id}};
+    if (range != nullptr) line["name"] = range->name;
+    if (!special.empty()) line["special"] = special;
+    if (range == nullptr || range->codec.empty()) return line;
+    line["codec"] = range->codec;
+    line["level"] = range->level;
+    line["code"] = id - range->first;
+    return line;
+  }
+
+  static std::string explained_text(std::int64_t id, const VocabularyRange* range, const std::string& special) {
+    std::string text = std::to_string(id);
+    if (range != nullptr) text += "\t" + range->name;
+    if (range != nullptr && !range->codec.empty()) text += "\tcode " + std::to_string(id - range->first);
+    if (!special.empty()) text += "\t" + special;
+    return text + (range == nullptr && special.empty() ? "\tunused\n" : "\n");
+  }
+
+  void unknown(const Vocabulary& vocabulary, std::int64_t id) {
     any_bad_ = true;
     const std::string message =
-        std::to_string(id) + ": no such id: the vocabulary has " + std::to_string(size_of(ranges));
+        std::to_string(id) + ": no such id: the vocabulary has " + std::to_string(vocabulary.size());
     complain(message);
     if (!common_.json) return;
     output_->write(line_of({{"id", id}, {"status", "error"}, {"error", message}, {"reason", "bad_id"}}));
@@ -132,7 +110,8 @@ const CommandInfo kVocab = {
     "[ID...]",
     "the id contract",
     "Prints the ranges of ids that a checkpoint uses, or explains single ids. A codec alone has a flat vocabulary: its "
-    "levels follow each other, so that id = first of the level + code.",
+    "levels follow each other, so that id = first of the level + code. A language model's are read from the names of "
+    "its tokenizer's tokens (Chameleon, Emu3, Orpheus) or its config.json (MiMo-Audio).",
     "  tessera vocab --json\n"
     "  tessera vocab 0 1024\n",
     false,

@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 
@@ -235,6 +236,10 @@ std::string family_names() {
 }
 
 }  // namespace
+
+bool is_decoder_type(std::string_view model_type) {
+  return std::any_of(kFamilies.begin(), kFamilies.end(), [&](const Family& f) { return model_type == f.name; });
+}
 
 DecoderConfig read_decoder_config(const Config& config) {
   const std::string type = config.string("model_type");

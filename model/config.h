@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codec/checkpoint/checkpoint.h"
@@ -61,6 +62,9 @@ struct DecoderConfig {
   /// What a layer of multi-token prediction is in this family; how many there are, only the tensors say.
   std::optional<DecoderLayerConfig> draft;
 };
+
+/// True for a model_type that read_decoder_config knows.
+[[nodiscard]] bool is_decoder_type(std::string_view model_type);
 
 /// `config` of model_type llama, qwen2, qwen3, qwen3_moe or mimo_v2_flash, keys as published (and as transformers 5
 /// writes them for the first four). A key may be absent only where transformers 5.23 has a default for that family.

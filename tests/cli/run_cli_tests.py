@@ -249,7 +249,7 @@ class Program(CliTest):
         self.assertEqual(self.run_it("--version"), self.run_it("tokenize", "--version"))
 
     def test_unknown_command(self):
-        for name in ("tokenise", "serve", "speak", "generate", "eval", "prep"):
+        for name in ("tokenise", "serve", "speak", "eval", "prep"):
             self.assertEqual(self.run_it(name, code=2), b"")
             self.assertIn(f'unknown command "{name}"', self.err)
 

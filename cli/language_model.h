@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/options.h"
+#include "model/draft.h"
+#include "model/generation_config.h"
+#include "tokenizer/text.h"
+#include "tokenizer/vocabulary.h"
+
+namespace tessera::cli {
+
+/// A language model's folder and what lies in it.
+struct LanguageModel {
+  std::string path;
+  std::unique_ptr<Context> context;
+  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<DraftModel> drafts;        ///< null when there are none, or none were asked for
+  std::unique_ptr<TextTokenizer> tokenizer;  ///< null when the folder has none
+  GenerationConfig generation;
+};
+
+/// True when `path` is the folder of a language model (see read_decoder_config) or text tokenizer, or a tokenizer's
+/// file: text goes in.
+[[nodiscard]] bool is_text_model(const std::string& path);
+/// True when `path` is, or the folder has, a text tokenizer.
+[[nodiscard]] bool has_tokenizer(const std::string& path);
+/// The tokenizer of such a path; null when the folder has none. Throws CheckpointError.
+[[nodiscard]] std::unique_ptr<TextTokenizer> open_tokenizer(const std::string& path);
+/// The id contract of such a path. Throws CheckpointError.
+[[nodiscard]] Vocabulary open_vocabulary(const std::string& path);
+
+/// --model or TESSERA_MODEL. Throws UsageError when neither is given, CheckpointError.
+[[nodiscard]] LanguageModel open_language_model(const CommonOptions& options);
+
+}  // namespace tessera::cli
