@@ -9,6 +9,7 @@
 
 #include "codec/checkpoint/checkpoint.h"
 #include "kernels/error.h"
+#include "tests/sanitized.h"
 
 namespace tessera::cli {
 namespace {
@@ -126,9 +127,7 @@ TEST(Stoi, NeedsThirtyFramesOfTheJoinedSound) {
 
 // Of eleven minutes the first ten and the last are measured apart: 0.1 in one part is 1e-5 of the other's energy.
 TEST(Stoi, LongSoundsAreCutIntoParts) {
-#if defined(TESSERA_SANITIZED)
-  GTEST_SKIP() << "eleven minutes of sound take the sanitizers minutes";
-#endif
+  if (kSanitized) GTEST_SKIP() << "eleven minutes of sound take the sanitizers minutes";
   Pair loud = synthetic(10000, 6000000);
   Pair quiet = synthetic(10000, 600000);
   for (Samples* one : {&quiet.x, &quiet.y}) std::for_each(one->begin(), one->end(), [](float& v) { v *= 1e-4F; });

@@ -12,17 +12,12 @@
 #include <vector>
 
 #include "kernels/context.h"
+#include "tests/sanitized.h"
 
 namespace tessera::harness {
 
 /// How many random shapes a test tries: a third under the sanitizers, which are many times slower.
-[[nodiscard]] constexpr int tries(int count) {
-#if defined(TESSERA_SANITIZED)
-  return (count + 2) / 3;
-#else
-  return count;
-#endif
-}
+[[nodiscard]] constexpr int tries(int count) { return kSanitized ? (count + 2) / 3 : count; }
 
 struct Backend {
   std::string name;

@@ -13,6 +13,7 @@
 #include "kernels/cuda/runtime.h"
 #include "kernels/search.h"
 #include "tests/model/golden.h"
+#include "tests/sanitized.h"
 
 namespace tessera {
 namespace {
@@ -21,12 +22,6 @@ namespace {
 constexpr double kTolerance = 2e-4;
 // A greedy step may differ where the two best log-probabilities are closer than this.
 constexpr float kNearTie = 4e-4F;
-
-#if defined(TESSERA_SANITIZED)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
 
