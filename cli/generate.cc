@@ -309,7 +309,7 @@ const CommandInfo kGenerate = {
     "PROMPT",
     "continue a prompt with a language model",
     "Continues a text, or raw ids, with the language model in the folder --model (Llama, Qwen2, Qwen3, Qwen3-MoE, "
-    "MiMo-V2-Flash in their public layout) and prints what comes as it comes: text where the folder has a tokenizer, "
+    "MiMo-V2-Flash, DeepSeek-V2 and -V3, LongCat-Flash in their public layout) and prints what comes as it comes: text where the folder has a tokenizer, "
     "else ids. With --json one line: ids, text, log-probabilities over the whole vocabulary (natural), times, and how "
     "many drafted ids were accepted. Drafts come from the checkpoint's layers of multi-token prediction, and are "
     "verified by the model itself, so that --mtp changes the speed and never the ids; auto drafts as many ids as pay "

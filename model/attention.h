@@ -5,8 +5,7 @@
 #include <string>
 
 #include "codec/layers/linear.h"
-#include "model/cache.h"
-#include "model/config.h"
+#include "model/cached_attention.h"
 
 namespace tessera {
 
@@ -23,13 +22,8 @@ class DecoderAttentionLayer {
                Matrix x) const;
 
  private:
-  void attend_part(Context& context, const BatchPart& part, KeyValueCache& cache, Matrix query, Matrix key,
-                   ConstMatrix value, Matrix out) const;
-
-  AttentionShape shape_;
-  int rotary_dim_;
+  CachedAttention attention_;
   float value_scale_;
-  Tensor frequencies_;
   LinearLayer query_;
   LinearLayer key_;
   LinearLayer value_;

@@ -9,30 +9,47 @@
 
 #include "codec/checkpoint/checkpoint.h"
 #include "kernels/activation.h"
+#include "kernels/rotary.h"
 
 namespace tessera {
 
-/// Attention of one layer, as its weights and caches see it.
+/// Latent attention (MLA; DeepSeek-V2, 2024): all heads read one cached latent, which a head's matrices widen to its
+/// keys and values. Beside it lies one key that turns with its position, which heads share too.
+struct DecoderLatent {
+  std::int64_t query_rank = 0;  ///< of the queries' own latent; 0: there is none
+  int key_dim = 0;              ///< of a head's keys from the latent, and of the queries that meet them
+  int value_dim = 0;            ///< of a head's values from the latent
+  float scale = 1.0F;           ///< the normed latent is multiplied by it (LongCat-Flash)
+  float turning_scale = 1.0F;   ///< the turning part of queries is multiplied by it (YaRN)
+};
+
+/// Attention of one layer, as its caches see it.
 struct DecoderAttention {
   int heads = 0;
   int key_value_heads = 0;
-  int head_dim = 0;                ///< of queries and keys
-  int value_dim = 0;               ///< of values
-  std::int64_t left = -1;          ///< positions before a query that it sees; -1: all
-  int rotary_dim = 0;              ///< the first this many elements of a head turn, pairs (j, j + rotary_dim / 2)
+  int head_dim = 0;        ///< of queries and keys
+  int value_dim = 0;       ///< of values
+  std::int64_t left = -1;  ///< positions before a query that it sees; -1: all
+  int rotary_dim = 0;      ///< the first this many elements of a head turn
+  RotaryLayout layout = RotaryLayout::half_split;
   std::vector<float> frequencies;  ///< [rotary_dim / 2], scaling of long contexts included
-  bool input_bias = false;         ///< q, k and v have a bias
+  float scale = 1.0F;              ///< of scores
+  bool input_bias = false;         ///< q, k and v have a bias; with a latent, what narrows has one
   bool output_bias = false;
   bool head_norm = false;    ///< RMS norm of each query and key head, before they turn (Qwen3)
   bool sinks = false;        ///< a sink logit a head
   float value_scale = 1.0F;  ///< values are multiplied by it before they are cached (MiMo-V2)
+  /// Then there is one key/value head, head_dim is rotary_dim and the latent's size, value_dim the latent's size.
+  std::optional<DecoderLatent> latent;
 };
 
 /// Routed experts of one layer, gated MLPs all of one width.
 struct DecoderMixture {
   enum class Scores : std::uint8_t { softmax, sigmoid };
-  int experts = 0;
-  int chosen = 0;  ///< experts a token
+  enum class GroupScore : std::uint8_t { two_best, best };
+  int experts = 0;     ///< that the router knows
+  int chosen = 0;      ///< experts a token
+  int identities = 0;  ///< the last so many experts give back what they get (LongCat-Flash's zero experts)
   std::int64_t width = 0;
   Scores scores = Scores::softmax;
   bool choice_bias = false;  ///< a bias that counts for the choice and not for the weight (DeepSeek-V3)
@@ -40,12 +57,17 @@ struct DecoderMixture {
   float weight_scale = 1.0F;
   int groups = 1;  ///< neighbouring experts; only the best `chosen_groups` groups are eligible
   int chosen_groups = 1;
+  GroupScore group_score = GroupScore::two_best;  ///< what groups are judged by: a sum, or the best expert
+  std::int64_t shared_width = 0;                  ///< of the MLP that all tokens take as well; 0: there is none
 };
 
 struct DecoderLayerConfig {
   DecoderAttention attention;
   std::int64_t width = 0;                 ///< of the dense MLP; unused with a mixture
   std::optional<DecoderMixture> mixture;  ///< instead of a dense MLP
+  /// The mixture stands beside the dense MLP: it reads what the MLP reads, and is added after the next layer
+  /// (shortcut-connected experts, LongCat-Flash).
+  bool shortcut = false;
 };
 
 /// A decoder-only transformer, read from a public config.json.
@@ -58,6 +80,8 @@ struct DecoderConfig {
   bool mlp_bias = false;
   bool tied = false;           ///< the head is the embedding table
   std::int64_t positions = 0;  ///< that the model was made for (max_position_embeddings)
+  std::int64_t drafts = 0;     ///< layers of multi-token prediction behind the last layer (DeepSeek-V3)
+  bool paired = false;         ///< a layer of the checkpoint is two of these (LongCat-Flash)
   std::vector<DecoderLayerConfig> layers;
   /// What a layer of multi-token prediction is in this family; how many there are, only the tensors say.
   std::optional<DecoderLayerConfig> draft;
@@ -66,10 +90,11 @@ struct DecoderConfig {
 /// True for a model_type that read_decoder_config knows.
 [[nodiscard]] bool is_decoder_type(std::string_view model_type);
 
-/// `config` of model_type llama, qwen2, qwen3, qwen3_moe or mimo_v2_flash, keys as published (and as transformers 5
-/// writes them for the first four). A key may be absent only where transformers 5.23 has a default for that family.
-/// Throws CheckpointError that names the file and the key, for another model_type or a variant that is not supported
-/// (quantised weights, shared experts, other rotary scalings than linear and llama3) too.
+/// `config` of model_type llama, qwen2, qwen3, qwen3_moe, mimo_v2_flash, deepseek_v2, deepseek_v3 or longcat_flash,
+/// keys as published (and as transformers 5 writes them, but for MiMo). A key may be absent only where
+/// transformers 5.23 has a default for that family. Throws CheckpointError that names the file and the key, for another
+/// model_type or a variant that is not supported (quantised weights, other rotary scalings than linear, llama3 and
+/// yarn) too.
 [[nodiscard]] DecoderConfig read_decoder_config(const Config& config);
 
 }  // namespace tessera

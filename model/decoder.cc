@@ -7,6 +7,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
+#include "model/names.h"
 
 namespace tessera {
 namespace {
@@ -35,6 +36,14 @@ Tensor gather(Context& context, ConstMatrix table, const std::vector<std::int32_
   Tensor out = context.scratch({ids.size(), table.columns});
   embedding(context, table, ids.ints(), out);
   return out;
+}
+
+std::variant<DecoderAttentionLayer, LatentAttentionLayer> load_attention(Context& context, Checkpoint& checkpoint,
+                                                                         const std::string& prefix,
+                                                                         const DecoderAttention& attention,
+                                                                         const DecoderConfig& config) {
+  if (attention.latent) return LatentAttentionLayer(context, checkpoint, prefix, attention, config);
+  return DecoderAttentionLayer(context, checkpoint, prefix, attention, config);
 }
 
 void require(bool holds, const std::string& what) {
@@ -71,6 +80,8 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
             config_.hidden) {
   for (std::size_t i = 0; i < config_.layers.size(); ++i) layers_.push_back(load_layer(context, checkpoint, i));
   checkpoint.ignore_prefix("model.mtp.");
+  for (std::int64_t i = 0; i < config_.drafts; ++i)
+    checkpoint.ignore_prefix(layer_prefix(stored_layers(config_) + static_cast<std::size_t>(i)));
   // Old Llama files carry the frequencies, some tied ones the table twice.
   checkpoint.ignore_suffix("rotary_emb.inv_freq");
   if (config_.tied) checkpoint.ignore_suffix("lm_head.weight");
@@ -80,17 +91,15 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
 
 Decoder::Layer Decoder::load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const {
   const DecoderLayerConfig& c = config_.layers[index];
-  const std::string prefix = "model.layers." + std::to_string(index) + ".";
-  Layer layer{norm(context, checkpoint, prefix + "input_layernorm", config_),
-              {context, checkpoint, prefix + "self_attn.", c.attention, config_},
-              norm(context, checkpoint, prefix + "post_attention_layernorm", config_),
+  const LayerNames names = layer_names(config_, index);
+  Layer layer{norm(context, checkpoint, names.attention_norm, config_),
+              load_attention(context, checkpoint, names.attention, c.attention, config_),
+              norm(context, checkpoint, names.mlp_norm, config_),
               {},
               {}};
-  if (c.mixture) {
-    layer.mixture.emplace(context, checkpoint, prefix + "mlp.", *c.mixture, config_);
-  } else {
-    layer.mlp.emplace(context, checkpoint, prefix + "mlp.", config_.hidden, c.width, config_.activation,
-                      config_.mlp_bias);
+  if (c.mixture) layer.mixture.emplace(context, checkpoint, names.mixture, *c.mixture, config_);
+  if (!c.mixture || c.shortcut) {
+    layer.mlp.emplace(context, checkpoint, names.mlp, config_.hidden, c.width, config_.activation, config_.mlp_bias);
   }
   return layer;
 }
@@ -156,7 +165,8 @@ Tensor Decoder::project(Context& context, ConstMatrix normed) const { return hea
 
 void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const {
   const Tensor x = embed(context, rows.ids);
-  for (std::size_t i = 0; i < layers_.size(); ++i) forward_layer(context, rows.parts, i, x);
+  Tensor shortcut;
+  for (std::size_t i = 0; i < layers_.size(); ++i) forward_layer(context, rows.parts, i, x, shortcut);
   for (const BatchPart& part : rows.parts) part.sequence->advance(part.rows);
   if (hidden.data != nullptr) copy_rows(context, x, hidden);
   if (rows.wanted.empty()) return;
@@ -165,14 +175,19 @@ void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidde
   head_.forward_into(context, last, {}, logits);
 }
 
-void Decoder::forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x) const {
+// `shortcut` holds what the experts of the layer before have yet to read, if any.
+void Decoder::forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x,
+                            Tensor& shortcut) const {
   const Layer& layer = layers_[index];
-  const Tensor normed = context.scratch({x.rows, x.columns});
+  Tensor normed = context.scratch({x.rows, x.columns});
   layer.attention_norm.forward(context, x, normed);
-  layer.attention.forward(context, parts, index, normed, x);
+  std::visit([&](const auto& attention) { attention.forward(context, parts, index, normed, x); }, layer.attention);
   layer.mlp_norm.forward(context, x, normed);
-  if (layer.mixture) return layer.mixture->forward(context, normed, x);
-  layer.mlp->forward(context, normed, x, x);
+  if (layer.mlp) layer.mlp->forward(context, normed, x, x);
+  const bool later = config_.layers[index].shortcut;
+  if (layer.mixture && !later) layer.mixture->forward(context, normed, x);
+  if (shortcut.size() > 0) layers_[index - 1].mixture->forward(context, shortcut, x);
+  shortcut = later ? std::move(normed) : Tensor();
 }
 
 std::unique_ptr<Decoder> load_decoder(Context& context, const std::filesystem::path& folder) {

@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "model/attention.h"
 #include "model/cache.h"
 #include "model/config.h"
 #include "model/feed_forward.h"
+#include "model/latent_attention.h"
 #include "model/mixture.h"
 
 namespace tessera {
@@ -30,7 +32,7 @@ enum class LogitRows : std::uint8_t { last, all };
 class Decoder {
  public:
   /// Reads `checkpoint`'s tensors under their public names. Throws CheckpointError for one that is missing, of another
-  /// shape, or not expected. Layers of multi-token prediction (model.mtp.*) are left alone.
+  /// shape, or not expected. Layers of multi-token prediction (model.mtp.*, or behind the last layer) are left alone.
   Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config);
 
   [[nodiscard]] const DecoderConfig& config() const noexcept { return config_; }
@@ -59,7 +61,7 @@ class Decoder {
  private:
   struct Layer {
     NormLayer attention_norm;
-    DecoderAttentionLayer attention;
+    std::variant<DecoderAttentionLayer, LatentAttentionLayer> attention;
     NormLayer mlp_norm;
     std::optional<GatedMlp> mlp;
     std::optional<MixtureLayer> mixture;
@@ -69,7 +71,8 @@ class Decoder {
   [[nodiscard]] Layer load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const;
   void check(std::span<const Feed> batch) const;
   void run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const;
-  void forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x) const;
+  void forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x,
+                     Tensor& shortcut) const;
 
   DecoderConfig config_;
   Tensor embeddings_;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/softmax.h"
 
@@ -36,12 +37,19 @@ float two_best(std::span<const float> values) {
   return best + second;
 }
 
+float score_of_group(const DecoderMixture& config, std::span<const float> values) {
+  if (config.group_score == DecoderMixture::GroupScore::best) return *std::max_element(values.begin(), values.end());
+  return two_best(values);
+}
+
 // Hides the experts outside the best groups.
 void keep_best_groups(const DecoderMixture& config, std::span<float> scores) {
   if (config.groups == config.chosen_groups) return;
   const std::size_t size = scores.size() / static_cast<std::size_t>(config.groups);
   std::vector<float> of_group;
-  for (std::size_t at = 0; at < scores.size(); at += size) of_group.push_back(two_best(scores.subspan(at, size)));
+  for (std::size_t at = 0; at < scores.size(); at += size) {
+    of_group.push_back(score_of_group(config, scores.subspan(at, size)));
+  }
   const auto kept = largest(of_group, config.chosen_groups);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (!std::binary_search(kept.begin(), kept.end(), static_cast<std::int32_t>(i / size))) scores[i] = kLeast;
@@ -95,12 +103,21 @@ Tensor uploaded(Context& context, const std::vector<T>& values, DType type) {
 std::vector<GatedMlp> load_experts(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                                    const DecoderMixture& config, const DecoderConfig& decoder) {
   std::vector<GatedMlp> experts;
-  experts.reserve(static_cast<std::size_t>(config.experts));
-  for (int e = 0; e < config.experts; ++e) {
+  const int count = config.experts - config.identities;
+  experts.reserve(static_cast<std::size_t>(count));
+  for (int e = 0; e < count; ++e) {
     experts.emplace_back(context, checkpoint, prefix + "experts." + std::to_string(e) + ".", decoder.hidden,
                          config.width, decoder.activation, false);
   }
   return experts;
+}
+
+const char* router_weight(const DecoderConfig& decoder) {
+  return decoder.paired ? "router.classifier.weight" : "gate.weight";
+}
+
+const char* choice_bias(const DecoderConfig& decoder) {
+  return decoder.paired ? "router.e_score_correction_bias" : "gate.e_score_correction_bias";
 }
 
 }  // namespace
@@ -120,9 +137,13 @@ ExpertChoice choose_experts(const DecoderMixture& config, std::span<const float>
 MixtureLayer::MixtureLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                            const DecoderMixture& config, const DecoderConfig& decoder)
     : config_(config),
-      router_(context, checkpoint, {{prefix + "gate.weight", "", config.experts}}, decoder.hidden),
+      router_(context, checkpoint, {{prefix + router_weight(decoder), "", config.experts}}, decoder.hidden),
       experts_(load_experts(context, checkpoint, prefix, config, decoder)) {
-  if (config.choice_bias) bias_ = checkpoint.floats(prefix + "gate.e_score_correction_bias", {config.experts});
+  if (config.shared_width > 0) {
+    shared_.emplace(context, checkpoint, prefix + "shared_experts.", decoder.hidden, config.shared_width,
+                    decoder.activation, false);
+  }
+  if (config.choice_bias) bias_ = checkpoint.floats(prefix + choice_bias(decoder), {config.experts});
 }
 
 ExpertChoice MixtureLayer::choose(Context& context, ConstMatrix normed) const {
@@ -138,6 +159,18 @@ ExpertChoice MixtureLayer::choose(Context& context, ConstMatrix normed) const {
   return choose_experts(config_, host, bias_);
 }
 
+void MixtureLayer::run_experts(Context& context, const std::vector<std::int32_t>& first, ConstMatrix gathered,
+                               Matrix results) const {
+  for (std::size_t e = 0; e < experts_.size(); ++e) {
+    const std::int64_t count = first[e + 1] - first[e];
+    if (count == 0) continue;
+    experts_[e].forward(context, gathered.slice(first[e], count), {}, results.slice(first[e], count));
+  }
+  const std::int64_t behind = first[experts_.size()];
+  const std::int64_t same = results.rows - behind;
+  if (same > 0) copy_rows(context, gathered.slice(behind, same), results.slice(behind, same));
+}
+
 void MixtureLayer::forward(Context& context, ConstMatrix normed, Matrix x) const {
   const ExpertChoice choice = choose(context, normed);
   const Dispatch dispatch(choice, config_.experts, config_.chosen);
@@ -146,15 +179,11 @@ void MixtureLayer::forward(Context& context, ConstMatrix normed, Matrix x) const
   const Tensor gathered = context.scratch({slots, x.columns});
   embedding(context, normed, rows.ints(), gathered);
   const Tensor results = context.scratch({slots, x.columns});
-  for (std::size_t e = 0; e < experts_.size(); ++e) {
-    const std::int64_t first = dispatch.first[e];
-    const std::int64_t count = dispatch.first[e + 1] - first;
-    if (count == 0) continue;
-    experts_[e].forward(context, gathered.matrix().slice(first, count), {}, results.matrix().slice(first, count));
-  }
+  run_experts(context, dispatch.first, gathered, results);
   const Tensor slots_of_rows = uploaded(context, dispatch.slots, DType::i32);
   const Tensor weights = uploaded(context, choice.weights, DType::f32);
   embedding_weighted_sum(context, results, config_.chosen, slots_of_rows.ints(), weights.data(), x);
+  if (shared_) shared_->forward(context, normed, x, x);
 }
 
 }  // namespace tessera
