@@ -1,20 +1,35 @@
 #include "model/attention.h"
 
 #include "kernels/elementwise.h"
+#include "model/fused_projections.h"
 #include "model/projection.h"
 
 namespace tessera {
+
+DecoderAttentionLayer::Projections DecoderAttentionLayer::load_inputs(Context& context, Checkpoint& checkpoint,
+                                                                      const std::string& prefix,
+                                                                      const DecoderAttention& a, std::int64_t hidden) {
+  const std::string fused = prefix + "qkv_proj.weight";
+  if (a.fused_ranks > 0) {
+    const ProjectionRows rows = split_fused(checkpoint, fused, a, hidden);
+    const auto layer = [&](const std::vector<float>& w) {
+      const ConstMatrix weight(w.data(), static_cast<std::int64_t>(w.size()) / hidden, hidden);
+      return LinearLayer(context, weight, checkpoint.stored_type(fused));
+    };
+    return {layer(rows.query), layer(rows.key), layer(rows.value)};
+  }
+  const auto layer = [&](const char* name, int heads, int size) {
+    return projection(context, checkpoint, prefix + name, a.input_bias, std::int64_t{heads} * size, hidden);
+  };
+  return {layer("q_proj", a.heads, a.head_dim), layer("k_proj", a.key_value_heads, a.head_dim),
+          layer("v_proj", a.key_value_heads, a.value_dim)};
+}
 
 DecoderAttentionLayer::DecoderAttentionLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                                              const DecoderAttention& a, const DecoderConfig& decoder)
     : attention_(context, a),
       value_scale_(a.value_scale),
-      query_(projection(context, checkpoint, prefix + "q_proj", a.input_bias, std::int64_t{a.heads} * a.head_dim,
-                        decoder.hidden)),
-      key_(projection(context, checkpoint, prefix + "k_proj", a.input_bias,
-                      std::int64_t{a.key_value_heads} * a.head_dim, decoder.hidden)),
-      value_(projection(context, checkpoint, prefix + "v_proj", a.input_bias,
-                        std::int64_t{a.key_value_heads} * a.value_dim, decoder.hidden)),
+      inputs_(load_inputs(context, checkpoint, prefix, a, decoder.hidden)),
       output_(projection(context, checkpoint, prefix + "o_proj", a.output_bias, decoder.hidden,
                          std::int64_t{a.heads} * a.value_dim)) {
   if (a.head_norm) {
@@ -30,9 +45,9 @@ DecoderAttentionLayer::DecoderAttentionLayer(Context& context, Checkpoint& check
 void DecoderAttentionLayer::forward(Context& context, std::span<const BatchPart> parts, std::size_t layer,
                                     ConstMatrix normed, Matrix x) const {
   const AttentionShape& shape = attention_.shape();
-  const Tensor query = query_.forward(context, normed);
-  const Tensor key = key_.forward(context, normed);
-  const Tensor value = value_.forward(context, normed);
+  const Tensor query = inputs_.query.forward(context, normed);
+  const Tensor key = inputs_.key.forward(context, normed);
+  const Tensor value = inputs_.value.forward(context, normed);
   if (query_norm_) query_norm_->forward(context, by_head(query, shape.heads), by_head(query, shape.heads));
   if (key_norm_) {
     key_norm_->forward(context, by_head(key, shape.key_value_heads), by_head(key, shape.key_value_heads));

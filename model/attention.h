@@ -12,7 +12,8 @@ namespace tessera {
 /// Self-attention of a decoder layer: projections, head norms, rotary positions, cached keys and values.
 class DecoderAttentionLayer {
  public:
-  /// Tensors `prefix`{q,k,v,o}_proj.weight and .bias, q_norm, k_norm, attention_sink_bias, as `config` says.
+  /// Tensors `prefix`{q,k,v,o}_proj.weight (or qkv_proj for the first three) and .bias, q_norm, k_norm,
+  /// attention_sink_bias, as `config` says.
   DecoderAttentionLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                         const DecoderAttention& config, const DecoderConfig& decoder);
 
@@ -22,11 +23,18 @@ class DecoderAttentionLayer {
                Matrix x) const;
 
  private:
+  struct Projections {
+    LinearLayer query;
+    LinearLayer key;
+    LinearLayer value;
+  };
+
+  static Projections load_inputs(Context& context, Checkpoint& checkpoint, const std::string& prefix,
+                                 const DecoderAttention& config, std::int64_t hidden);
+
   CachedAttention attention_;
   float value_scale_;
-  LinearLayer query_;
-  LinearLayer key_;
-  LinearLayer value_;
+  Projections inputs_;
   LinearLayer output_;
   std::optional<NormLayer> query_norm_;
   std::optional<NormLayer> key_norm_;

@@ -25,12 +25,28 @@ std::string text(const Config& c, const std::string& key, const std::string& oth
   return c.has(key) ? c.string(key) : otherwise;
 }
 
+namespace {
+
+// E4M3 with a scale a block, that MXFP4 of experts may go with; what is stored how, the tensors say.
+void read_quantization(const Config& c, DecoderConfig& d) {
+  const std::string section = "quantization_config";
+  if (!c.has(section)) return;
+  const std::string method = text(c, section + ".quant_method", "unnamed");
+  require(c, method == "fp8" && text(c, section + ".fmt", "e4m3") == "e4m3",
+          "weights quantised by \"" + method + "\" are not supported, fp8 in e4m3 is; take the checkpoint in BF16");
+  const auto block = c.integers(section + ".weight_block_size", 1, kMostWidth);
+  require(c, block.size() == 2, "\"weight_block_size\" must have two entries");
+  d.scale_rows = block[0];
+  d.scale_columns = block[1];
+}
+
+}  // namespace
+
 std::int64_t layer_count(const Config& c) { return c.integer("num_hidden_layers", 1, kMostLayers); }
 
 DecoderConfig read_common(const Config& c, const std::string& epsilon_key, std::int64_t layers) {
-  require(c, !c.has("quantization_config"),
-          "quantised weights (\"quantization_config\") are not supported yet; take the checkpoint in BF16");
   DecoderConfig d;
+  read_quantization(c, d);
   d.family = c.string("model_type");
   d.vocabulary = c.integer("vocab_size", 1, INT32_MAX);
   d.hidden = c.integer("hidden_size", 1, kMostWidth);
@@ -82,6 +98,7 @@ constexpr std::array kFamilies{Family{"llama", detail::read_llama},
                                Family{"qwen3", detail::read_qwen3},
                                Family{"qwen3_moe", detail::read_qwen3_moe},
                                Family{"mimo_v2_flash", detail::read_mimo_v2},
+                               Family{"mimo_v2", detail::read_mimo_v2},
                                Family{"deepseek_v2", detail::read_deepseek_v2},
                                Family{"deepseek_v3", detail::read_deepseek_v3},
                                Family{"longcat_flash", detail::read_longcat_flash}};

@@ -39,6 +39,9 @@ struct DecoderAttention {
   bool head_norm = false;    ///< RMS norm of each query and key head, before they turn (Qwen3)
   bool sinks = false;        ///< a sink logit a head
   float value_scale = 1.0F;  ///< values are multiplied by it before they are cached (MiMo-V2)
+  /// More than 0: q, k and v are one tensor, qkv_proj, made of the pieces [q | k | v] of tensor-parallel ranks. Their
+  /// number divides this, and is the largest that the tensor's scales agree with (MiMo-V2.5, as SGLang loads it).
+  int fused_ranks = 0;
   /// Then there is one key/value head, head_dim is rotary_dim and the latent's size, value_dim the latent's size.
   std::optional<DecoderLatent> latent;
 };
@@ -78,10 +81,12 @@ struct DecoderConfig {
   float epsilon = 0.0F;  ///< of all RMS norms
   Activation activation = Activation::silu;
   bool mlp_bias = false;
-  bool tied = false;           ///< the head is the embedding table
-  std::int64_t positions = 0;  ///< that the model was made for (max_position_embeddings)
-  std::int64_t drafts = 0;     ///< layers of multi-token prediction behind the last layer (DeepSeek-V3)
-  bool paired = false;         ///< a layer of the checkpoint is two of these (LongCat-Flash)
+  bool tied = false;            ///< the head is the embedding table
+  std::int64_t positions = 0;   ///< that the model was made for (max_position_embeddings)
+  std::int64_t scale_rows = 0;  ///< blocks that share a scale in weights stored as FP8; 0: there are none
+  std::int64_t scale_columns = 0;
+  std::int64_t extra_layers = 0;  ///< of multi-token prediction behind the last one (DeepSeek-V3)
+  bool paired = false;            ///< a layer of the checkpoint is two of these (LongCat-Flash)
   std::vector<DecoderLayerConfig> layers;
   /// What a layer of multi-token prediction is in this family; how many there are, only the tensors say.
   std::optional<DecoderLayerConfig> draft;
@@ -90,11 +95,11 @@ struct DecoderConfig {
 /// True for a model_type that read_decoder_config knows.
 [[nodiscard]] bool is_decoder_type(std::string_view model_type);
 
-/// `config` of model_type llama, qwen2, qwen3, qwen3_moe, mimo_v2_flash, deepseek_v2, deepseek_v3 or longcat_flash,
-/// keys as published (and as transformers 5 writes them, but for MiMo). A key may be absent only where
+/// `config` of model_type llama, qwen2, qwen3, qwen3_moe, mimo_v2_flash, mimo_v2, deepseek_v2, deepseek_v3 or
+/// longcat_flash, keys as published (and as transformers 5 writes them, but for MiMo). A key may be absent only where
 /// transformers 5.23 has a default for that family. Throws CheckpointError that names the file and the key, for another
-/// model_type or a variant that is not supported (quantised weights, other rotary scalings than linear, llama3 and
-/// yarn) too.
+/// model_type or a variant that is not supported (weights quantised otherwise than as FP8 and MXFP4, other rotary
+/// scalings than linear, llama3 and yarn) too.
 [[nodiscard]] DecoderConfig read_decoder_config(const Config& config);
 
 }  // namespace tessera

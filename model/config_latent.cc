@@ -138,7 +138,7 @@ DecoderConfig read_deepseek_v2(const Config& c) { return read_deepseek(c, deepse
 
 DecoderConfig read_deepseek_v3(const Config& c) {
   DecoderConfig d = read_deepseek(c, deepseek_v3_mixture(c));
-  d.drafts = c.has("num_nextn_predict_layers") ? c.integer("num_nextn_predict_layers", 0, kMostLayers) : 1;
+  d.extra_layers = c.has("num_nextn_predict_layers") ? c.integer("num_nextn_predict_layers", 0, kMostLayers) : 1;
   return d;
 }
 

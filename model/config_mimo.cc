@@ -1,6 +1,7 @@
 // config.json of MiMo-V2.
 
 #include <array>
+#include <numeric>
 
 #include "model/config_reader.h"
 
@@ -25,6 +26,16 @@ DecoderAttention mimo_attention(const Config& c, const std::string& prefix) {
   return a;
 }
 
+// One number of ranks serves both kinds of layers.
+void set_ranks(const Config& c, std::array<DecoderAttention, 2>& kinds) {
+  const std::string layout = text(c, "attention_projection_layout", "split");
+  if (layout == "split") return;
+  require(c, layout == "fused_qkv", "\"attention_projection_layout\" must be split or fused_qkv");
+  require(c, !kinds[0].input_bias, "\"attention_bias\" goes with separate projections only");
+  const int ranks = std::gcd(kinds[0].key_value_heads, kinds[1].key_value_heads);
+  for (DecoderAttention& a : kinds) a.fused_ranks = ranks;
+}
+
 DecoderMixture mimo_mixture(const Config& c) {
   require(c, c.string("scoring_func") == "sigmoid", "\"scoring_func\" must be sigmoid");
   require(c, c.string("topk_method") == "noaux_tc", "\"topk_method\" must be noaux_tc");
@@ -47,7 +58,8 @@ DecoderMixture mimo_mixture(const Config& c) {
 
 DecoderConfig read_mimo_v2(const Config& c) {
   DecoderConfig d = read_common(c, "layernorm_epsilon", layer_count(c));
-  const std::array<DecoderAttention, 2> kinds{mimo_attention(c, ""), mimo_attention(c, "swa_")};
+  std::array<DecoderAttention, 2> kinds{mimo_attention(c, ""), mimo_attention(c, "swa_")};
+  set_ranks(c, kinds);
   const DecoderMixture mixture = mimo_mixture(c);
   const std::int64_t width = c.integer("intermediate_size", 1, kMostWidth);
   const auto sliding = c.integers("hybrid_layer_pattern", 0, 1);

@@ -80,7 +80,9 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
             config_.hidden) {
   for (std::size_t i = 0; i < config_.layers.size(); ++i) layers_.push_back(load_layer(context, checkpoint, i));
   checkpoint.ignore_prefix("model.mtp.");
-  for (std::int64_t i = 0; i < config_.drafts; ++i)
+  // What MiMo-V2.5 sees and hears with.
+  for (const char* tower : {"visual.", "audio_encoder.", "speech_embeddings."}) checkpoint.ignore_prefix(tower);
+  for (std::int64_t i = 0; i < config_.extra_layers; ++i)
     checkpoint.ignore_prefix(layer_prefix(stored_layers(config_) + static_cast<std::size_t>(i)));
   // Old Llama files carry the frequencies, some tied ones the table twice.
   checkpoint.ignore_suffix("rotary_emb.inv_freq");
@@ -190,10 +192,17 @@ void Decoder::forward_layer(Context& context, std::span<const BatchPart> parts, 
   shortcut = later ? std::move(normed) : Tensor();
 }
 
+Checkpoint open_weights(const std::filesystem::path& folder, const DecoderConfig& config) {
+  Checkpoint checkpoint(folder);
+  if (config.scale_rows > 0) checkpoint.set_scale_blocks(config.scale_rows, config.scale_columns);
+  return checkpoint;
+}
+
 std::unique_ptr<Decoder> load_decoder(Context& context, const std::filesystem::path& folder) {
   const Config config = Config::read(folder);
-  Checkpoint checkpoint(folder);
-  return std::make_unique<Decoder>(context, checkpoint, read_decoder_config(config));
+  DecoderConfig decoder = read_decoder_config(config);
+  Checkpoint checkpoint = open_weights(folder, decoder);
+  return std::make_unique<Decoder>(context, checkpoint, std::move(decoder));
 }
 
 }  // namespace tessera

@@ -82,8 +82,12 @@ class Decoder {
   std::int64_t parameters_ = 0;
 };
 
+/// The tensors of a folder, widened as `config` says they are stored. Throws CheckpointError.
+[[nodiscard]] Checkpoint open_weights(const std::filesystem::path& folder, const DecoderConfig& config);
+
 /// The model of a public checkpoint folder: config.json (see read_decoder_config) and *.safetensors in float32,
-/// bfloat16 or float16, sharded or not. Throws CheckpointError that says which file, and what is wrong with it.
+/// bfloat16, float16, FP8 with a scale a block, or MXFP4, sharded or not. Throws CheckpointError that says which file,
+/// and what is wrong with it.
 [[nodiscard]] std::unique_ptr<Decoder> load_decoder(Context& context, const std::filesystem::path& folder);
 
 }  // namespace tessera

@@ -152,7 +152,7 @@ std::vector<std::int32_t> DraftModel::propose(Context& context, State& state, st
 
 std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder, const Decoder& decoder) {
   if (!decoder.config().draft) return nullptr;
-  Checkpoint checkpoint(folder);
+  Checkpoint checkpoint = open_weights(folder, decoder.config());
   auto drafts = std::make_unique<DraftModel>(context, checkpoint, decoder);
   return drafts->layers() == 0 ? nullptr : std::move(drafts);
 }

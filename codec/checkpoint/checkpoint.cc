@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "codec/checkpoint/json.h"
+#include "codec/checkpoint/quantized.h"
 #include "codec/checkpoint/weights.h"
 #include "codec/checkpoint/widen.h"
 
@@ -14,6 +15,8 @@ using detail::quote;
 using Type = StoredTensor::Type;
 
 constexpr std::size_t kMostNamed = 10;
+constexpr const char* kBlockScale = "_scale_inv";
+constexpr const char* kMxScale = "_scale";
 
 /// Stored data has no alignment: every element is copied out.
 template <std::uint32_t (*widen)(std::uint16_t)>
@@ -67,23 +70,79 @@ const StoredTensor& Checkpoint::find(std::string_view name) const {
 
 bool Checkpoint::has(std::string_view name) const { return tensors_.contains(name); }
 
-std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape) {
+const StoredTensor& Checkpoint::use(std::string_view name, const Shape& shape) {
   const StoredTensor& tensor = find(name);
   if (tensor.shape != shape) {
     refuse("tensor " + quote(name) + " has shape " + to_string(tensor.shape) + ", must be " + to_string(shape));
   }
+  used_.emplace(name);
+  return tensor;
+}
+
+std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape, std::int64_t pieces) {
+  const bool first = !used_.contains(name);
+  const bool packed = is_mxfp4(name);
+  if (packed && (shape.size() != 2 || shape[1] % detail::kMxBlock != 0)) {
+    refuse("tensor " + quote(name) + " is MXFP4, and " + to_string(shape) + " is no matrix of whole blocks of 32");
+  }
+  const StoredTensor& tensor = use(name, packed ? Shape{shape[0], shape[1] / 2} : shape);
+  const std::int64_t count = element_count(shape);
+  if (first) parameters_ += count;
+  if (packed) return from_mxfp4(name);
+  if (tensor.type == Type::f8_e4m3) return from_e4m3(name, pieces);
   if (!widens(tensor.type)) {
     refuse("tensor " + quote(name) + " is stored as " + name_of(tensor.type) + ", must be F32, F16 or BF16");
   }
-  const std::int64_t count = element_count(shape);
-  if (used_.emplace(name).second) parameters_ += count;
   return widened(tensor, static_cast<std::size_t>(count));
+}
+
+void Checkpoint::set_scale_blocks(std::int64_t rows, std::int64_t columns) {
+  if (rows <= 0 || columns <= 0) throw ArgumentError("a scale block has rows and columns");
+  scale_rows_ = rows;
+  scale_columns_ = columns;
+}
+
+bool Checkpoint::is_mxfp4(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  return found != tensors_.end() && found->second->type == Type::u8 && has(std::string(name) + kMxScale);
+}
+
+bool Checkpoint::has_pieces(std::string_view name, const Shape& shape, std::int64_t pieces) const {
+  const auto scales = tensors_.find(std::string(name) + kBlockScale);
+  if (find(name).type != Type::f8_e4m3 || scales == tensors_.end() || scale_rows_ == 0) return true;
+  return scales->second->shape == detail::scales_shape({scale_rows_, scale_columns_}, shape, pieces);
+}
+
+std::vector<float> Checkpoint::from_e4m3(std::string_view name, std::int64_t pieces) {
+  const StoredTensor& tensor = find(name);
+  if (scale_rows_ == 0) {
+    refuse("tensor " + quote(name) + " is stored as F8_E4M3, and config.json has no quantization_config");
+  }
+  if (tensor.shape.size() != 2) refuse("tensor " + quote(name) + " is F8_E4M3, and no matrix");
+  if (tensor.shape[0] % pieces != 0) refuse("tensor " + quote(name) + " does not fall into equal pieces");
+  const detail::ScaleBlocks blocks{scale_rows_, scale_columns_};
+  const std::string scale_name = std::string(name) + kBlockScale;
+  const StoredTensor& scales = use(scale_name, detail::scales_shape(blocks, tensor.shape, pieces));
+  if (!widens(scales.type)) refuse("tensor " + quote(scale_name) + " is stored as " + name_of(scales.type));
+  const auto count = static_cast<std::size_t>(element_count(scales.shape));
+  return detail::widen_blocks(tensor, blocks, pieces, widened(scales, count));
+}
+
+std::vector<float> Checkpoint::from_mxfp4(std::string_view name) {
+  const StoredTensor& codes = find(name);
+  const std::string scale_name = std::string(name) + kMxScale;
+  const StoredTensor& scales = use(scale_name, {codes.shape[0], codes.shape[1] * 2 / detail::kMxBlock});
+  if (scales.type != Type::u8 && scales.type != Type::f8_e8m0) {
+    refuse("tensor " + quote(scale_name) + " is stored as " + name_of(scales.type) + ", must be U8 or F8_E8M0");
+  }
+  return detail::widen_mxfp4(codes, scales);
 }
 
 DType Checkpoint::stored_type(std::string_view name) const {
   const Type type = find(name).type;
   if (type == Type::f16) return DType::f16;
-  return type == Type::bf16 ? DType::bf16 : DType::f32;
+  // Two bits and an exponent.
+  return type == Type::bf16 || is_mxfp4(name) ? DType::bf16 : DType::f32;
 }
 
 const Shape& Checkpoint::shape_of(std::string_view name) const { return find(name).shape; }

@@ -76,10 +76,17 @@ class Checkpoint {
   explicit Checkpoint(const std::filesystem::path& path);
 
   [[nodiscard]] bool has(std::string_view name) const;
-  /// Widened exactly to float32 (from f32, f16, bf16; f64 is refused), in the stored row-major order.
+  /// Widened exactly to float32 (from f32, f16, bf16; f64 is refused), in the stored row-major order. E4M3 is widened
+  /// times `name`_scale_inv (see set_scale_blocks), rounded once; MXFP4, two codes a byte, times the exponents in
+  /// `name`_scale, a block of 32 each. `pieces`: equal pieces of the rows with scale blocks of their own.
   /// Throws CheckpointError when missing, or when the shape differs: both shapes are named.
-  [[nodiscard]] std::vector<float> floats(std::string_view name, const Shape& shape);
-  /// The dtype it is stored in, f32 for anything that is not f16 or bf16.
+  [[nodiscard]] std::vector<float> floats(std::string_view name, const Shape& shape, std::int64_t pieces = 1);
+  /// What tensors stored as E4M3 share their scales by; without it they are refused. Throws ArgumentError when not
+  /// positive.
+  void set_scale_blocks(std::int64_t rows, std::int64_t columns);
+  /// False when E4M3 of this shape has scales for another number of pieces.
+  [[nodiscard]] bool has_pieces(std::string_view name, const Shape& shape, std::int64_t pieces) const;
+  /// A dtype that holds its values: bf16 for MXFP4, f32 for anything else that is not f16 or bf16.
   [[nodiscard]] DType stored_type(std::string_view name) const;
   /// The stored shape. Throws CheckpointError when missing.
   [[nodiscard]] const Shape& shape_of(std::string_view name) const;
@@ -100,6 +107,10 @@ class Checkpoint {
   [[noreturn]] void refuse(const std::string& what) const;
   [[nodiscard]] const StoredTensor& find(std::string_view name) const;
   [[nodiscard]] bool expected(std::string_view name) const;
+  [[nodiscard]] bool is_mxfp4(std::string_view name) const;
+  [[nodiscard]] std::vector<float> from_e4m3(std::string_view name, std::int64_t pieces);
+  [[nodiscard]] std::vector<float> from_mxfp4(std::string_view name);
+  const StoredTensor& use(std::string_view name, const Shape& shape);
 
   std::string name_;
   std::vector<SafetensorsFile> files_;
@@ -109,6 +120,8 @@ class Checkpoint {
   std::vector<std::string> ignored_prefixes_;
   std::string prefix_;
   std::int64_t parameters_ = 0;
+  std::int64_t scale_rows_ = 0;
+  std::int64_t scale_columns_ = 0;
 };
 
 /// config.json with typed access: every size comes from the file, nothing is assumed.

@@ -18,4 +18,25 @@ namespace tessera::detail {
   return sign | (finite ? scaled : magnitude | 0x7F800000U);
 }
 
+/// The bits of the float32 equal to an E4M3 (OCP FP8: no infinities, one NaN of each sign).
+[[nodiscard]] constexpr std::uint32_t widen_e4m3(std::uint8_t bits) noexcept {
+  const std::uint32_t sign = (bits & 0x80U) << 24;
+  const std::uint32_t magnitude = (bits & 0x7FU) << 20;
+  // The exponent bias grows from 7 to 127: exact, for subnormals too.
+  const std::uint32_t scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p120F);
+  return sign | ((bits & 0x7FU) == 0x7FU ? 0x7FC00000U : scaled);
+}
+
+/// The bits of 2^(bits - 127); 255 is NaN (OCP Microscaling's E8M0).
+[[nodiscard]] constexpr std::uint32_t widen_e8m0(std::uint8_t bits) noexcept {
+  if (bits == 0) return 0x00400000U;
+  return bits == 255 ? 0x7FC00000U : std::uint32_t{bits} << 23;
+}
+
+/// The value of an E2M1 code, 0 … 15 (OCP Microscaling's FP4).
+[[nodiscard]] constexpr float widen_e2m1(std::uint32_t code) noexcept {
+  constexpr float kValues[] = {0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F};
+  return code < 8 ? kValues[code] : -kValues[code - 8];
+}
+
 }  // namespace tessera::detail

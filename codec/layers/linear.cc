@@ -49,6 +49,9 @@ LinearLayer::LinearLayer(Context& context, Checkpoint& checkpoint, const std::ve
   if (any_bias) bias_ = to_device(context, biases);
 }
 
+LinearLayer::LinearLayer(Context& context, ConstMatrix weight, DType storage)
+    : weights_(pack_weights(context, weight, storage)) {}
+
 Tensor LinearLayer::forward(Context& context, ConstMatrix x, Epilogue after) const {
   Tensor out = context.scratch({x.rows, weights_.outputs});
   forward_into(context, x, after, out);

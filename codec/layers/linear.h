@@ -23,6 +23,8 @@ class LinearLayer {
   };
 
   LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts, std::int64_t inputs);
+  /// Of a host matrix [outputs, inputs], without bias; `storage` as in pack_weights.
+  LinearLayer(Context& context, ConstMatrix weight, DType storage);
 
   [[nodiscard]] Tensor forward(Context& context, ConstMatrix x, Epilogue after = {}) const;
   /// Writes to `out`, which may be `after.residual`.

@@ -168,6 +168,15 @@ def qwen_mixture_cases() -> list[Case]:
     ]
 
 
+def fp8(rows: int, columns: int) -> dict:
+    return {
+        "activation_scheme": "dynamic",
+        "fmt": "e4m3",
+        "quant_method": "fp8",
+        "weight_block_size": [rows, columns],
+    }
+
+
 def mimo_cases() -> list[Case]:
     hybrid = dense(
         "mimo_v2_flash",
@@ -223,12 +232,33 @@ def mimo_cases() -> list[Case]:
         "layernorm_epsilon": 1e-6,
         "torch_dtype": "float16",
     }
+    fused = hybrid | {
+        "model_type": "mimo_v2",
+        "architectures": ["MiMoV2ForCausalLM"],
+        "hybrid_layer_pattern": [0, 1, 1],
+        "moe_layer_freq": [0, 1, 1],
+        "num_hidden_layers": 3,
+        "num_key_value_heads": 2,
+        "swa_num_key_value_heads": 4,
+        "attention_projection_layout": "fused_qkv",
+        "quantization_config": fp8(8, 16) | {"ignored_layers": ["self_attn.o_proj.weight"]},
+    }
+    microscaled = fused | {
+        "hidden_size": 64,
+        "moe_intermediate_size": 32,
+        "n_routed_experts": 6,
+        "num_experts_per_tok": 2,
+        "layernorm_epsilon": 1e-6,
+    }
+    microscaled["quantization_config"] = fused["quantization_config"] | {"store_dtype": "mxfp4", "mxfp4_block_size": 32}
     draft = {"model.mtp.layers.0.enorm.weight": [42], "model.mtp.layers.0.self_attn.q_proj.weight": [72, 42]}
     return [
         Case(
             "mimo_v2_hybrid_bf16", 7, hybrid, [1, 7, 8, 300], torch.bfloat16, shards=2, experts_per_token=4, extra=draft
         ),
         Case("mimo_v2_grouped_f16", 8, grouped, [25], torch.float16, experts_per_token=4),
+        Case("mimo_v2_fused_fp8", 17, fused, [1, 30], torch.bfloat16, experts_per_token=4),
+        Case("mimo_v2_fused_mxfp4", 18, microscaled, [30], torch.bfloat16, shards=2, experts_per_token=2),
     ]
 
 
@@ -295,11 +325,19 @@ def deepseek_v3_cases() -> list[Case]:
         rope_parameters={"rope_type": "default", "rope_theta": 50000.0},
         dtype="float16",
     )
+    quantised = scaled | {
+        "num_hidden_layers": 2,
+        "n_shared_experts": 2,
+        "num_nextn_predict_layers": 0,
+        "rope_scaling": None,
+        "quantization_config": fp8(16, 8),
+    }
     draft = {"model.layers.3.enorm.weight": [45], "model.layers.3.self_attn.o_proj.weight": [45, 45]}
     return [
         Case(
             "deepseek_v3_yarn_bf16", 9, scaled, [1, 9, 300], torch.bfloat16, shards=2, experts_per_token=4, extra=draft
         ),
+        Case("deepseek_v3_fp8", 16, quantised, [1, 40], torch.bfloat16, experts_per_token=4),
         Case("deepseek_v3_plain_f16", 10, plain, [1, 35], torch.float16, experts_per_token=4),
     ]
 

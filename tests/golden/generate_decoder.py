@@ -8,12 +8,16 @@ agree. See README.md for the keys.
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from decoder_cases import Case, all_cases
+from decoder_quantised import plain, stored
 from golden_common import (
     Tensors,
     read_model,
@@ -76,11 +80,22 @@ def load_longcat(folder: Path, case: Case, dtype: torch.dtype) -> torch.nn.Modul
 
 
 def read_reference(folder: Path, case: Case, dtype: torch.dtype) -> torch.nn.Module:
-    """What transformers makes of a folder; nothing may be missing."""
+    """What transformers makes of a folder, its weights widened before; nothing may be missing."""
+    formats = ("quantization_config", "attention_projection_layout")
+    if not any(key in case.config for key in formats):
+        return read_plain(folder, case, dtype)
+    unquantised = {k: v for k, v in case.config.items() if k not in formats}
+    with TemporaryDirectory() as temporary:
+        write_json(Path(temporary) / "config.json", unquantised)
+        write_model(Path(temporary), plain(read_model(folder), case.config))
+        return read_plain(Path(temporary), replace(case, config=unquantised), dtype)
+
+
+def read_plain(folder: Path, case: Case, dtype: torch.dtype) -> torch.nn.Module:
     config = case.config
     if config["model_type"] == "longcat_flash":
         return load_longcat(folder, case, dtype)
-    mimo = config["model_type"] == "mimo_v2_flash"
+    mimo = config["model_type"].startswith("mimo_v2")
     kind = MiMoV2FlashForCausalLM if mimo else AutoModelForCausalLM
     options: dict = {"experts_implementation": "eager"} | ({"config": mimo_config(config)} if mimo else {})
     model, report = kind.from_pretrained(folder, dtype=dtype, output_loading_info=True, **options)
@@ -92,9 +107,11 @@ def read_reference(folder: Path, case: Case, dtype: torch.dtype) -> torch.nn.Mod
 
 
 def blank_model(config: dict) -> torch.nn.Module:
-    if config["model_type"] == "mimo_v2_flash":
+    if config["model_type"].startswith("mimo_v2"):
         return MiMoV2FlashForCausalLM(mimo_config(config))
-    keys = {k: v for k, v in config.items() if k not in ("architectures", "model_type", "torch_dtype", "dtype")}
+    other = ("architectures", "model_type", "torch_dtype", "dtype", "quantization_config")
+    # transformers writes into the dictionaries that it is given.
+    keys = copy.deepcopy({k: v for k, v in config.items() if k not in other})
     if config["model_type"] == "longcat_flash":
         keys["head_dim"] = keys["qk_rope_head_dim"]
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(config["model_type"], **keys))
@@ -134,7 +151,7 @@ def public_tensors(case: Case, state: Tensors) -> Tensors:
     for name, shape in case.extra.items():
         public[name] = torch.ones(shape)
     keep = [name for name in public if not any(re.search(pattern, name) for pattern in case.drop)]
-    mimo = case.config["model_type"] == "mimo_v2_flash"
+    mimo = case.config["model_type"].startswith("mimo_v2")
     exact = re.compile("e_score_correction_bias|classifier" + (r"|mlp\.gate\.weight" if mimo else ""))
     return {name: public[name] if exact.search(name) else public[name].to(case.dtype) for name in keep}
 
@@ -150,7 +167,7 @@ def write_case(case: Case, folder: Path) -> None:
             weights[name] = 0.35 * weights[name]
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", case.config)
-    write_model(folder, public_tensors(case, weights), case.shards)
+    write_model(folder, stored(public_tensors(case, weights), case.config), case.shards)
 
 
 def lead(scores: torch.Tensor, taken: int) -> float:
@@ -165,7 +182,7 @@ class RoutingMargins:
     def __init__(self, model: torch.nn.Module, case: Case) -> None:
         self.least = math.inf
         self.taken = case.experts_per_token
-        self.sigmoid = case.config["model_type"] in ("mimo_v2_flash", "deepseek_v3")
+        self.sigmoid = case.config["model_type"].startswith(("mimo_v2", "deepseek_v3"))
         grouped = case.config.get("topk_method") != "greedy"
         self.groups = (case.config.get("n_group") or 1) if grouped else 1
         self.kept = case.config.get("topk_group")
