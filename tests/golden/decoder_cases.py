@@ -116,7 +116,8 @@ def qwen_cases() -> list[Case]:
     stretched = window | {
         "num_hidden_layers": 2,
         "use_sliding_window": False,
-        "rope_scaling": yarn(4.0, 24),
+        "rope_theta": 50.0,
+        "rope_scaling": yarn(4.0, 480, truncate=False),
     }
     return [
         Case("qwen2_window_bf16", 3, window, [2, 50], torch.bfloat16, drop=[r"^lm_head"]),
@@ -357,7 +358,9 @@ def deepseek_v2_cases() -> list[Case]:
         num_hidden_layers=2,
         num_attention_heads=3,
         num_key_value_heads=3,
-        rope_scaling=yarn(10, 32, beta_fast=8, beta_slow=2, mscale=0.707, mscale_all_dim=1.2),
+        qk_rope_head_dim=12,
+        rope_theta=100,
+        rope_scaling=yarn(10, 500, beta_fast=8, beta_slow=2, mscale=0.707, mscale_all_dim=1.2),
         torch_dtype="float32",
     )
     lite = latent(
