@@ -56,24 +56,26 @@ std::string value_text(const ordered_json& value) {
 class Bench final : public Command {
  public:
   void declare(OptionList& list) override {
-    list.positional("WHAT", words_, "kernels or codec, then media files for codec to work on");
+    list.positional("WHAT", words_, "kernels, codec or model; behind codec media files to work on");
     declare_common(list, common_);
   }
 
   int run() override {
     check_common(common_);
-    if (words_.empty()) throw UsageError("say what to time: kernels or codec");
+    if (words_.empty()) throw UsageError("say what to time: kernels, codec or model");
     const std::vector<std::string> files(words_.begin() + 1, words_.end());
-    const bool kernels = words_.front() == "kernels";
-    if (!kernels && words_.front() != "codec") {
-      throw UsageError("\"" + words_.front() + "\" cannot be timed: kernels or codec");
+    const std::string& what = words_.front();
+    if (what != "kernels" && what != "codec" && what != "model") {
+      throw UsageError("\"" + what + "\" cannot be timed: kernels, codec or model");
     }
-    if (kernels && !files.empty()) throw UsageError("bench kernels takes no files");
+    if (what != "codec" && !files.empty()) throw UsageError("bench " + what + " takes no files");
     refuse_existing(common_.output, common_.overwrite);
     LineOutput output(common_.output, common_.overwrite);
     const BenchPrinter printer(output, common_.json);
     printer.print_result(describe_machine(common_));
-    kernels ? bench_kernels(common_, printer) : bench_codec(common_, files, printer);
+    if (what == "kernels") bench_kernels(common_, printer);
+    if (what == "codec") bench_codec(common_, files, printer);
+    if (what == "model") bench_model(common_, printer);
     output.finish();
     return kDone;
   }
@@ -124,15 +126,19 @@ ordered_json describe_machine(const CommonOptions& options) {
 
 const CommandInfo kBench = {
     "bench",
-    "kernels | codec [FILE...]",
-    "time kernels and codecs on this machine",
+    "kernels | codec [FILE...] | model",
+    "time kernels, codecs and language models on this machine",
     "Measures on this machine and prints the hardware and the settings with the figures. kernels: the peak of fused "
     "multiply-adds, products of several shapes as a share of it, and products of one row as a share of the memory's "
     "streaming speed, each on one thread and on all. codec: loading, encoding and decoding as multiples of real time, "
-    "and the wait for the first frame of a stream, on one thread, two, four … and all, or on --threads alone. Every "
-    "figure is the best of several runs.",
+    "and the wait for the first frame of a stream, on one thread, two, four … and all, or on --threads alone. model: "
+    "loading, "
+    "reading a prompt, decoding by the length of the context and by the number of sequences, and drafts of multi-token "
+    "prediction with a share of them made true; a folder of a config.json alone gets random weights. Every figure is "
+    "the best of several runs.",
     "  tessera bench kernels\n"
-    "  tessera bench codec --json clip.flac\n",
+    "  tessera bench codec --json clip.flac\n"
+    "  tessera bench model -m Qwen3-0.6B\n",
     false,
     [] { return std::unique_ptr<Command>(std::make_unique<Bench>()); },
 };

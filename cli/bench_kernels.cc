@@ -6,6 +6,7 @@
 
 #include "cli/bench.h"
 #include "cli/fma_peak.h"
+#include "cli/memory_stream.h"
 #include "cli/session.h"
 #include "kernels/product.h"
 
@@ -13,8 +14,6 @@ namespace tessera::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr std::int64_t kStreamFloats = std::int64_t{1} << 26;  // 256 MiB: beyond every cache
 
 double rounded(double value) { return std::round(value * 100) / 100; }
 
@@ -39,14 +38,6 @@ double measure_peak(Context& context) {
   std::int64_t operations = 0;
   const double seconds = best_seconds([&] { operations = spend_peak(context); });
   return static_cast<double>(operations) / seconds / 1e9;
-}
-
-/// Reads memory in order on every thread at once.
-void stream(Context& context, const std::vector<float>& memory) {
-  volatile float keep = 0;
-  context.parallel_for(static_cast<std::int64_t>(memory.size()), 1 << 20, [&](std::int64_t begin, std::int64_t end) {
-    keep = read_through(memory.data() + begin, end - begin);
-  });
 }
 
 struct Shape3 {
@@ -123,20 +114,20 @@ void bench_products(Context& context, const BenchPrinter& printer) {
 }
 
 /// One row reads every weight once: the memory's speed is the limit.
-void bench_rows(Context& context, const std::vector<float>& memory, const BenchPrinter& printer) {
+void bench_rows(Context& context, MemoryStream& memory, const BenchPrinter& printer) {
   const Shape3 shape{1, 4096, 8192};
   for (const DType storage : {DType::f32, DType::bf16}) {
     const double bytes = static_cast<double>(shape.inputs * shape.outputs) * static_cast<double>(size_of(storage));
     Trial trial(context, shape, storage);
     const auto [seconds, stream_seconds] = best_of_both([&] { trial.run(); },
                                                         [&] {
-                                                          if (!memory.empty()) stream(context, memory);
+                                                          if (memory.measures()) memory.read();
                                                         });
     ordered_json line = {{"bench", "row " + shape.text() + " " + name_of(storage)},
                          {"threads", context.threads()},
                          {"gb_per_s", rounded(bytes / seconds / 1e9)}};
-    if (!memory.empty()) {
-      const double rate = static_cast<double>(memory.size()) * sizeof(float) / stream_seconds / 1e9;
+    if (memory.measures()) {
+      const double rate = memory.gigabytes_per_second(stream_seconds);
       line["stream"] = rounded(rate);
       line["percent_of_stream"] = rounded(100 * bytes / seconds / 1e9 / rate);
     }
@@ -146,13 +137,10 @@ void bench_rows(Context& context, const std::vector<float>& memory, const BenchP
 
 void bench_threads(const CommonOptions& options, int threads, const BenchPrinter& printer) {
   const auto context = make_context(options, threads);
-  std::vector<float> memory;
-  if (!context->device().is_cuda()) {
-    memory.assign(kStreamFloats, 1.0F);
+  MemoryStream memory(*context);
+  if (memory.measures()) {
     printer.print_result({{"bench", "fma peak"}, {"threads", threads}, {"gflops", rounded(measure_peak(*context))}});
-    const double seconds = best_seconds([&] { stream(*context, memory); });
-    const double rate = static_cast<double>(memory.size()) * sizeof(float) / seconds / 1e9;
-    printer.print_result({{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", rounded(rate)}});
+    printer.print_result({{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", rounded(memory.measure())}});
   }
   bench_products(*context, printer);
   bench_rows(*context, memory, printer);

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/inputs.h"
+#include "cli/language_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/session.h"
@@ -278,6 +279,7 @@ void Inspect::check() const {
 }
 
 ordered_json Inspect::describe_checkpoint(const std::string& path) const {
+  if (is_text_model(path)) return describe_text_model(path);
   const auto context = make_context(common_);
   if (is_image_codec(path)) return picture_checkpoint_json(path, load_image_codec(*context, path)->info());
   return checkpoint_json(path, load_audio_codec(*context, path)->info());

@@ -1,8 +1,10 @@
 #include "cli/language_model.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "cli/session.h"
 #include "cli/terminal.h"
@@ -13,6 +15,7 @@ namespace tessera::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::ordered_json;
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -31,6 +34,21 @@ std::string config_text(const fs::path& folder) {
 bool is_decoder_folder(const fs::path& folder) {
   const Config config = Config::read(folder);
   return config.has("model_type") && is_decoder_type(config.string("model_type"));
+}
+
+std::int64_t count_layers(const DecoderConfig& config, bool (*has)(const DecoderLayerConfig&)) {
+  return std::count_if(config.layers.begin(), config.layers.end(), has);
+}
+
+void add_decoder(ordered_json& json, const std::string& path) {
+  const DecoderConfig config = read_decoder_config(Config::read(path));
+  json["family"] = config.family;
+  json["vocabulary"] = config.vocabulary;
+  json["hidden"] = config.hidden;
+  json["positions"] = config.positions;
+  json["layers"] = config.layers.size();
+  json["windowed_layers"] = count_layers(config, [](const auto& layer) { return layer.attention.left >= 0; });
+  json["mixture_layers"] = count_layers(config, [](const auto& layer) { return layer.mixture.has_value(); });
 }
 
 }  // namespace
@@ -55,6 +73,13 @@ Vocabulary open_vocabulary(const std::string& path) {
   if (tokenizer) return model_vocabulary(*tokenizer, config, path);
   const std::int64_t size = read_decoder_config(Config::read(path)).vocabulary;
   return {size, {{{0, size}, "text", "", -1, -1, false}}, {}};
+}
+
+ordered_json describe_text_model(const std::string& path) {
+  ordered_json json{{"input", path}, {"status", "ok"}, {"kind", "checkpoint"}};
+  if (!is_tokenizer_file(path) && is_there(fs::path(path) / "config.json")) add_decoder(json, path);
+  if (const auto tokenizer = open_tokenizer(path)) json["tokens"] = tokenizer->size();
+  return json;
 }
 
 LanguageModel open_language_model(const CommonOptions& options) {

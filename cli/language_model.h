@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "cli/options.h"
@@ -30,6 +31,9 @@ struct LanguageModel {
 [[nodiscard]] std::unique_ptr<TextTokenizer> open_tokenizer(const std::string& path);
 /// The id contract of such a path. Throws CheckpointError.
 [[nodiscard]] Vocabulary open_vocabulary(const std::string& path);
+
+/// What `inspect` says of such a path: sizes from config.json alone, weights are not read. Throws CheckpointError.
+[[nodiscard]] nlohmann::ordered_json describe_text_model(const std::string& path);
 
 /// --model or TESSERA_MODEL. Throws UsageError when neither is given, CheckpointError.
 [[nodiscard]] LanguageModel open_language_model(const CommonOptions& options);

@@ -18,6 +18,9 @@ class Sequence {
   /// Throws ArgumentError when `capacity` is not positive.
   Sequence(Context& context, const DecoderConfig& config, std::int64_t capacity);
 
+  /// Bytes that one takes.
+  [[nodiscard]] static std::int64_t bytes(const DecoderConfig& config, std::int64_t capacity);
+
   /// Positions so far.
   [[nodiscard]] std::int64_t length() const noexcept { return length_; }
   [[nodiscard]] std::int64_t capacity() const noexcept { return capacity_; }

@@ -111,6 +111,16 @@ std::string family_names() {
 
 }  // namespace
 
+std::int64_t idle_expert_parameters(const DecoderConfig& config) {
+  std::int64_t idle = 0;
+  for (const DecoderLayerConfig& layer : config.layers) {
+    if (!layer.mixture) continue;
+    const DecoderMixture& m = *layer.mixture;
+    idle += std::max(m.experts - m.identities - m.chosen, 0) * 3 * config.hidden * m.width;
+  }
+  return idle;
+}
+
 bool is_decoder_type(std::string_view model_type) {
   return std::any_of(kFamilies.begin(), kFamilies.end(), [&](const Family& f) { return model_type == f.name; });
 }

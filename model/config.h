@@ -92,6 +92,9 @@ struct DecoderConfig {
   std::optional<DecoderLayerConfig> draft;
 };
 
+/// Weights of experts that a step does not read: of each mixture, those a token does not choose.
+[[nodiscard]] std::int64_t idle_expert_parameters(const DecoderConfig& config);
+
 /// True for a model_type that read_decoder_config knows.
 [[nodiscard]] bool is_decoder_type(std::string_view model_type);
 

@@ -46,6 +46,14 @@ std::variant<DecoderAttentionLayer, LatentAttentionLayer> load_attention(Context
   return DecoderAttentionLayer(context, checkpoint, prefix, attention, config);
 }
 
+// Of the last layer.
+std::string down_projection(const DecoderConfig& config) {
+  const std::size_t last = config.layers.size() - 1;
+  const LayerNames names = layer_names(config, last);
+  const DecoderLayerConfig& layer = config.layers[last];
+  return (layer.mixture && !layer.shortcut ? names.mixture + "experts.0." : names.mlp) + "down_proj.weight";
+}
+
 void require(bool holds, const std::string& what) {
   if (!holds) throw ArgumentError("decoder: " + what);
 }
@@ -89,6 +97,7 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
   if (config_.tied) checkpoint.ignore_suffix("lm_head.weight");
   checkpoint.finish();
   parameters_ = checkpoint.parameters();
+  storage_ = checkpoint.stored_type(down_projection(config_));
 }
 
 Decoder::Layer Decoder::load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const {
@@ -104,6 +113,11 @@ Decoder::Layer Decoder::load_layer(Context& context, Checkpoint& checkpoint, std
     layer.mlp.emplace(context, checkpoint, names.mlp, config_.hidden, c.width, config_.activation, config_.mlp_bias);
   }
   return layer;
+}
+
+std::int64_t Decoder::active_parameters() const {
+  const std::int64_t table = config_.tied ? 0 : config_.vocabulary * config_.hidden;
+  return parameters_ - table - idle_expert_parameters(config_);
 }
 
 Sequence Decoder::start(Context& context, std::int64_t capacity) const { return {context, config_, capacity}; }

@@ -37,6 +37,10 @@ class Decoder {
 
   [[nodiscard]] const DecoderConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::int64_t parameters() const noexcept { return parameters_; }
+  /// Weights that a step of one sequence reads: without the experts it does not choose, and a table that is no head.
+  [[nodiscard]] std::int64_t active_parameters() const;
+  /// What MLPs are kept as.
+  [[nodiscard]] DType storage() const noexcept { return storage_; }
 
   /// An empty sequence with room for `capacity` positions, on `context`'s device.
   [[nodiscard]] Sequence start(Context& context, std::int64_t capacity) const;
@@ -80,6 +84,7 @@ class Decoder {
   NormLayer norm_;
   LinearLayer head_;
   std::int64_t parameters_ = 0;
+  DType storage_ = DType::f32;
 };
 
 /// The tensors of a folder, widened as `config` says they are stored. Throws CheckpointError.

@@ -1,7 +1,9 @@
 #include "codec/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "codec/checkpoint/json.h"
 #include "codec/checkpoint/quantized.h"
@@ -42,6 +44,22 @@ std::vector<float> widened(const StoredTensor& tensor, std::size_t count) {
   return out;
 }
 
+// A sum of four uniform numbers is normal enough, and few values a power of two apart fit every type.
+std::vector<float> noise(DType type, const Shape& shape) {
+  std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+  const float spread = shape.size() < 2 ? 1.0F : 1.0F / std::sqrt(static_cast<float>(shape.back()));
+  float step = spread / 4.0F;
+  if (type != DType::f32) step = std::exp2(std::round(std::log2(step)));
+  std::uint64_t state = 1 + values.size();
+  for (float& value : values) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    const std::uint64_t bits = state >> 40;
+    const std::uint64_t sum = (bits & 7) + (bits >> 3 & 7) + (bits >> 6 & 7) + (bits >> 9 & 7);
+    value = step * (static_cast<float>(sum) - 14.0F);
+  }
+  return values;
+}
+
 bool widens(Type type) { return type == Type::f32 || type == Type::f16 || type == Type::bf16; }
 
 }  // namespace
@@ -68,7 +86,15 @@ const StoredTensor& Checkpoint::find(std::string_view name) const {
   return *found->second;
 }
 
-bool Checkpoint::has(std::string_view name) const { return tensors_.contains(name); }
+Checkpoint Checkpoint::random(std::string name, DType type, std::set<std::string, std::less<>> has) {
+  Checkpoint checkpoint;
+  checkpoint.name_ = std::move(name);
+  checkpoint.random_ = type;
+  checkpoint.promised_ = std::move(has);
+  return checkpoint;
+}
+
+bool Checkpoint::has(std::string_view name) const { return tensors_.contains(name) || promised_.contains(name); }
 
 const StoredTensor& Checkpoint::use(std::string_view name, const Shape& shape) {
   const StoredTensor& tensor = find(name);
@@ -80,6 +106,7 @@ const StoredTensor& Checkpoint::use(std::string_view name, const Shape& shape) {
 }
 
 std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape, std::int64_t pieces) {
+  if (random_) return parameters_ += element_count(shape), noise(*random_, shape);
   const bool first = !used_.contains(name);
   const bool packed = is_mxfp4(name);
   if (packed && (shape.size() != 2 || shape[1] % detail::kMxBlock != 0)) {
@@ -139,6 +166,7 @@ std::vector<float> Checkpoint::from_mxfp4(std::string_view name) {
 }
 
 DType Checkpoint::stored_type(std::string_view name) const {
+  if (random_) return *random_;
   const Type type = find(name).type;
   if (type == Type::f16) return DType::f16;
   // Two bits and an exponent.

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -74,6 +75,9 @@ class Checkpoint {
   /// `path`: a folder, or one .safetensors file. Throws CheckpointError; pickled weights (.bin, .pth, .pt, .th,
   /// .ckpt) are refused with the command that makes safetensors of them.
   explicit Checkpoint(const std::filesystem::path& path);
+  /// A checkpoint of no file: every tensor that is asked for is there, normal noise of mean 0 and a spread of
+  /// 1 / sqrt(columns), or 1 where it is a vector, values of `type`. `has`: the names that has() knows. For timing.
+  [[nodiscard]] static Checkpoint random(std::string name, DType type, std::set<std::string, std::less<>> has);
 
   [[nodiscard]] bool has(std::string_view name) const;
   /// Widened exactly to float32 (from f32, f16, bf16; f64 is refused), in the stored row-major order. E4M3 is widened
@@ -104,6 +108,7 @@ class Checkpoint {
   [[nodiscard]] std::int64_t parameters() const noexcept { return parameters_; }
 
  private:
+  Checkpoint() = default;
   [[noreturn]] void refuse(const std::string& what) const;
   [[nodiscard]] const StoredTensor& find(std::string_view name) const;
   [[nodiscard]] bool expected(std::string_view name) const;
@@ -122,6 +127,8 @@ class Checkpoint {
   std::int64_t parameters_ = 0;
   std::int64_t scale_rows_ = 0;
   std::int64_t scale_columns_ = 0;
+  std::optional<DType> random_;
+  std::set<std::string, std::less<>> promised_;
 };
 
 /// config.json with typed access: every size comes from the file, nothing is assumed.

@@ -171,6 +171,12 @@ class Texts(CliTest):
         decoder = lines_of(self.run_it("vocab", "--json", "-m", PLAIN))[0]
         self.assertEqual(decoder["size"], json.loads((PLAIN / "config.json").read_text())["vocab_size"])
 
+    def test_inspect(self):
+        line = lines_of(self.run_it("inspect", PLAIN, "--json"))[0]
+        self.assertEqual((line["kind"], line["family"]), ("checkpoint", "qwen3"))
+        self.assertEqual(line["layers"], json.loads((PLAIN / "config.json").read_text())["num_hidden_layers"])
+        self.assertIn("tokens: ", self.run_it("inspect", TOKENIZER).decode())
+
     def test_a_text_is_continued(self):
         """The ids of a decoder that has fewer than the tokenizer: those prompts are refused, others go on."""
         model = self.folder / "model"

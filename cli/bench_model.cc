@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/bench.h"
+#include "cli/language_model.h"
+#include "cli/memory_stream.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "model/generate.h"
+
+namespace tessera::cli {
+namespace {
+
+using nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kMostCacheBytes = std::int64_t{2} << 30;
+
+double rounded(double value) { return std::round(value * 100) / 100; }
+
+/// Ids that are somewhere in the vocabulary.
+std::vector<std::int32_t> some_ids(const DecoderConfig& config, std::int64_t count) {
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < count; ++i)
+    ids.push_back(static_cast<std::int32_t>((i * 7919 + 13) % config.vocabulary));
+  return ids;
+}
+
+/// The same time is measured for all contexts: what lies in the caches does not matter.
+Sequence filled(const LanguageModel& model, std::int64_t context, std::int64_t room) {
+  Sequence sequence = model.decoder->start(*model.context, context + room);
+  sequence.advance(context);
+  return sequence;
+}
+
+/// Waits for a device that works on its own time.
+void finish(Context& context, const Tensor& logits) {
+  float first = 0;
+  context.download(logits.bytes(), &first, sizeof first);
+}
+
+/// Seconds of a step that feeds `rows` ids to each of `batch` sequences.
+double step_seconds(const LanguageModel& model, std::int64_t context, std::int64_t batch, std::int64_t rows) {
+  const std::vector<std::int32_t> ids = some_ids(model.decoder->config(), rows);
+  std::vector<Sequence> sequences;
+  for (std::int64_t i = 0; i < batch; ++i) sequences.push_back(filled(model, context, rows));
+  std::vector<Feed> feeds;
+  for (Sequence& sequence : sequences) feeds.push_back({&sequence, ids});
+  return best_seconds(
+      [&] {
+        check_interrupted();
+        finish(*model.context, model.decoder->forward(*model.context, feeds, LogitRows::last));
+        for (Sequence& sequence : sequences) sequence.truncate(context);
+      },
+      1.0);
+}
+
+void bench_prefill(const LanguageModel& model, const BenchPrinter& printer) {
+  for (const std::int64_t rows : {std::int64_t{32}, kMostDecoderRows}) {
+    if (rows > model.decoder->config().positions) continue;
+    const double seconds = step_seconds(model, 0, 1, rows);
+    const double work = 2.0 * static_cast<double>(model.decoder->active_parameters()) * static_cast<double>(rows);
+    printer.print_result({{"bench", "prefill " + std::to_string(rows)},
+                          {"tokens_per_s", rounded(static_cast<double>(rows) / seconds)},
+                          {"gflops", rounded(work / seconds / 1e9)}});
+  }
+}
+
+void bench_context(const LanguageModel& model, MemoryStream& memory, const BenchPrinter& printer) {
+  for (const std::int64_t context : {0, 1024, 4096, 16384, 65536, 262143}) {
+    if (context >= model.decoder->config().positions) break;
+    if (Sequence::bytes(model.decoder->config(), context + 1) > kMostCacheBytes) break;
+    const double seconds = step_seconds(model, context, 1, 1);
+    ordered_json line{{"bench", "decode, context " + std::to_string(context)}, {"tokens_per_s", rounded(1 / seconds)}};
+    if (context == 0 && memory.measures()) {
+      const double rate = static_cast<double>(model.decoder->active_parameters()) *
+                          static_cast<double>(size_of(model.decoder->storage())) / seconds / 1e9;
+      const double stream = memory.measure();
+      line["gb_per_s"] = rounded(rate);
+      line["stream"] = rounded(stream);
+      line["percent_of_stream"] = rounded(100 * rate / stream);
+    }
+    printer.print_result(line);
+  }
+}
+
+void bench_batches(const LanguageModel& model, const BenchPrinter& printer) {
+  for (const std::int64_t batch : {2, 4, 8, 16}) {
+    const double seconds = step_seconds(model, 0, batch, 1);
+    printer.print_result({{"bench", "decode, batch " + std::to_string(batch)},
+                          {"tokens_per_s", rounded(static_cast<double>(batch) / seconds)}});
+  }
+}
+
+struct Timed {
+  std::vector<std::int32_t> ids;
+  double tokens_per_second;
+  DraftCounts counts;
+};
+
+Timed timed_generation(const LanguageModel& model, const GenerateOptions& options) {
+  Generation g(*model.context, *model.decoder, model.drafts.get(), some_ids(model.decoder->config(), 8), options);
+  generate(*model.context, *model.decoder, g, [](std::int32_t) { return check_interrupted(), true; });
+  const auto generated = g.generated();
+  const double tokens = static_cast<double>(generated.size()) - 1;
+  return {{generated.begin(), generated.end()}, tokens / g.decode_seconds(), g.draft_counts()};
+}
+
+/// Whether the draft at a position is made true, so that a share `acceptance` of drafts is accepted.
+bool is_accepted(std::int64_t position, double acceptance) {
+  const std::uint64_t mixed = (static_cast<std::uint64_t>(position) * 0x9e3779b97f4a7c15U) >> 40;
+  return static_cast<double>(mixed) * 0x1p-24 < acceptance;
+}
+
+/// Drafts of random weights are worth nothing: with an acceptance imposed, costs are real and the gain is what it
+/// would be.
+void bench_drafts(const LanguageModel& model, const BenchPrinter& printer) {
+  if (!model.drafts) return;
+  GenerateOptions options;
+  options.max_tokens = std::min<std::int64_t>(192, model.decoder->config().positions - 8);
+  options.sampler.temperature = 0;
+  options.drafts = 0;
+  const Timed off = timed_generation(model, options);
+  const auto report = [&](const std::string& name, const Timed& timed) {
+    const double steps = static_cast<double>(std::max<std::int64_t>(timed.counts.steps, 1));
+    printer.print_result({{"bench", name},
+                          {"tokens_per_s", rounded(timed.tokens_per_second)},
+                          {"times_off", rounded(timed.tokens_per_second / off.tokens_per_second)},
+                          {"ids_per_step", rounded(static_cast<double>(timed.ids.size() - 1) / steps)},
+                          {"same_ids", timed.ids == off.ids}});
+  };
+  report("mtp off", off);
+  options.drafts = GenerateOptions::kAutomatic;
+  report("mtp auto", timed_generation(model, options));
+  for (const double acceptance : {0.5, 0.7, 0.85}) {
+    options.impose = [&](std::int32_t proposal, std::int64_t position) {
+      const std::size_t at = static_cast<std::size_t>(position) - 8;
+      return at < off.ids.size() && is_accepted(position, acceptance) ? off.ids[at] : proposal;
+    };
+    report("mtp auto, " + std::to_string(std::lround(100 * acceptance)) + " % accepted",
+           timed_generation(model, options));
+  }
+}
+
+bool has_weights(const std::string& folder) {
+  const auto is_weights = [](const auto& entry) { return entry.path().extension() == ".safetensors"; };
+  const std::filesystem::directory_iterator files(folder);
+  return std::any_of(begin(files), end(files), is_weights);
+}
+
+std::set<std::string, std::less<>> draft_names(const Config& config) {
+  std::set<std::string, std::less<>> names;
+  const std::int64_t layers =
+      config.has("num_nextn_predict_layers") ? config.integer("num_nextn_predict_layers", 0, 64) : 0;
+  for (std::int64_t k = 0; k < layers; ++k) names.insert("model.mtp.layers." + std::to_string(k) + ".eh_proj.weight");
+  return names;
+}
+
+/// A folder of a config.json alone: speed does not depend on the weights.
+LanguageModel random_model(const CommonOptions& options) {
+  LanguageModel model;
+  model.path = named_model(options);
+  model.context = make_context(options);
+  const Config config = Config::read(model.path);
+  const bool narrow = config.has("torch_dtype") && config.string("torch_dtype") == "bfloat16";
+  Checkpoint weights = Checkpoint::random(model.path, narrow ? DType::bf16 : DType::f32, draft_names(config));
+  model.decoder = std::make_unique<Decoder>(*model.context, weights, read_decoder_config(config));
+  if (!draft_names(config).empty() && model.decoder->config().draft) {
+    model.drafts = std::make_unique<DraftModel>(*model.context, weights, *model.decoder);
+  }
+  return model;
+}
+
+LanguageModel open_model(const CommonOptions& options) {
+  const std::string folder = named_model(options);
+  if (std::filesystem::exists(folder + "/config.json") && !has_weights(folder)) return random_model(options);
+  LanguageModel model = open_language_model(options);
+  model.drafts = load_drafts(*model.context, model.path, *model.decoder);
+  return model;
+}
+
+}  // namespace
+
+void bench_model(const CommonOptions& options, const BenchPrinter& printer) {
+  const auto start = Clock::now();
+  const LanguageModel model = open_model(options);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const Decoder& decoder = *model.decoder;
+  printer.print_result({{"bench", "model"},
+                        {"family", decoder.config().family},
+                        {"parameters", decoder.parameters()},
+                        {"active_parameters", decoder.active_parameters()},
+                        {"weights", name_of(decoder.storage())},
+                        {"draft_layers", model.drafts ? model.drafts->layers() : 0},
+                        {"load_s", rounded(seconds)}});
+  MemoryStream memory(*model.context);
+  bench_prefill(model, printer);
+  bench_context(model, memory, printer);
+  bench_batches(model, printer);
+  bench_drafts(model, printer);
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "kernels/context.h"
+
+namespace tessera::cli {
+
+/// How fast this machine reads memory in order, beyond every cache, on all threads of a context at once.
+class MemoryStream {
+ public:
+  /// Takes 256 MiB; nothing on a GPU, where nothing is measured.
+  explicit MemoryStream(Context& context);
+
+  [[nodiscard]] bool measures() const noexcept { return !memory_.empty(); }
+  void read();
+  /// Of one read() that took so long.
+  [[nodiscard]] double gigabytes_per_second(double seconds) const;
+  /// The best of several reads.
+  [[nodiscard]] double measure();
+
+ private:
+  Context& context_;
+  std::vector<float> memory_;
+};
+
+}  // namespace tessera::cli
