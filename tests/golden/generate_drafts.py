@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from decoder_cases import Case, mimo_cases
+from decoder_cases import Case, fp8, mimo_cases
+from decoder_quantised import plain, stored
 from generate_decoder import blank_model, public_tensors, random_weight, read_reference
 from golden_common import Tensors, single_thread, versions, write_expected, write_json, write_model
 from transformers.utils import logging
@@ -34,9 +35,16 @@ class DraftCase:
 def cases() -> list[DraftCase]:
     hybrid, grouped = (case.config for case in mimo_cases()[:2])
     small = grouped | {"attention_bias": False, "hidden_size": 38, "sliding_window_size": 4}
+    quantised = hybrid | {
+        "num_hidden_layers": 2,
+        "hybrid_layer_pattern": [0, 1],
+        "moe_layer_freq": [0, 1],
+        "quantization_config": fp8(8, 16) | {"ignored_layers": ["self_attn.o_proj.weight"]},
+    }
     return [
         DraftCase("mimo_v2_three_bf16", 21, 3, hybrid, torch.bfloat16, 150),
         DraftCase("mimo_v2_one_f16", 22, 1, small, torch.float16, 40),
+        DraftCase("mimo_v2_fp8", 23, 2, quantised, torch.bfloat16, 60),
     ]
 
 
@@ -77,8 +85,9 @@ def write_folder(case: DraftCase, folder: Path) -> dict[str, torch.Tensor]:
             drafts[f"model.mtp.layers.{k}.{name}"] = value
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", case.config)
-    write_model(folder, public_tensors(decoder_of(case), weights) | drafts)
-    return drafts
+    files = stored(public_tensors(decoder_of(case), weights) | drafts, case.config)
+    write_model(folder, files)
+    return plain(files, case.config)
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
