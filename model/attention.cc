@@ -42,19 +42,29 @@ DecoderAttentionLayer::DecoderAttentionLayer(Context& context, Checkpoint& check
   if (a.sinks) sinks_ = load_vector(context, checkpoint, prefix + "attention_sink_bias", a.heads);
 }
 
+DecoderAttentionLayer::KeysAndValues DecoderAttentionLayer::keys_and_values(Context& context,
+                                                                            ConstMatrix normed) const {
+  const int heads = attention_.shape().key_value_heads;
+  KeysAndValues both{inputs_.key.forward(context, normed), inputs_.value.forward(context, normed)};
+  if (key_norm_) key_norm_->forward(context, by_head(both.key, heads), by_head(both.key, heads));
+  if (value_scale_ != 1.0F) scale(context, both.value, value_scale_, both.value);
+  return both;
+}
+
+void DecoderAttentionLayer::remember(Context& context, std::span<const BatchPart> parts, std::size_t layer,
+                                     ConstMatrix normed) const {
+  const KeysAndValues both = keys_and_values(context, normed);
+  attention_.remember(context, parts, layer, both.key, both.value);
+}
+
 void DecoderAttentionLayer::forward(Context& context, std::span<const BatchPart> parts, std::size_t layer,
                                     ConstMatrix normed, Matrix x) const {
   const AttentionShape& shape = attention_.shape();
   const Tensor query = inputs_.query.forward(context, normed);
-  const Tensor key = inputs_.key.forward(context, normed);
-  const Tensor value = inputs_.value.forward(context, normed);
+  const KeysAndValues both = keys_and_values(context, normed);
   if (query_norm_) query_norm_->forward(context, by_head(query, shape.heads), by_head(query, shape.heads));
-  if (key_norm_) {
-    key_norm_->forward(context, by_head(key, shape.key_value_heads), by_head(key, shape.key_value_heads));
-  }
-  if (value_scale_ != 1.0F) scale(context, value, value_scale_, value);
   const Tensor mixed = context.scratch({x.rows, std::int64_t{shape.heads} * shape.values()});
-  attention_.forward(context, parts, layer, query, key, value, sinks_.data(), mixed);
+  attention_.forward(context, parts, layer, query, both.key, both.value, sinks_.data(), mixed);
   Epilogue after;
   after.residual = x;
   output_.forward_into(context, mixed, after, x);

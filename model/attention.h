@@ -17,6 +17,8 @@ class DecoderAttentionLayer {
   DecoderAttentionLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                         const DecoderAttention& config, const DecoderConfig& decoder);
 
+  /// Keys and values of rows nobody asks anything of.
+  void remember(Context& context, std::span<const BatchPart> parts, std::size_t layer, ConstMatrix normed) const;
   /// x [rows, hidden] += attention of `normed`, the rows of which are the next positions of the sequences in `parts`.
   /// `layer` is this layer's number, which caches go by.
   void forward(Context& context, std::span<const BatchPart> parts, std::size_t layer, ConstMatrix normed,
@@ -29,6 +31,12 @@ class DecoderAttentionLayer {
     LinearLayer value;
   };
 
+  struct KeysAndValues {
+    Tensor key;
+    Tensor value;
+  };
+
+  [[nodiscard]] KeysAndValues keys_and_values(Context& context, ConstMatrix normed) const;
   static Projections load_inputs(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                                  const DecoderAttention& config, std::int64_t hidden);
 

@@ -26,19 +26,29 @@ CachedAttention::CachedAttention(Context& context, const DecoderAttention& confi
       layout_(config.layout),
       frequencies_(to_device(context, config.frequencies)) {}
 
-void CachedAttention::forward(Context& context, std::span<const BatchPart> parts, std::size_t layer, Matrix query,
-                              Matrix key, ConstMatrix value, const float* sinks, Matrix out) const {
+void CachedAttention::turn(Context& context, int heads, std::int64_t position, Matrix x) const {
+  rotary(context, {heads, shape_.head_dim, rotary_dim_, layout_}, frequencies_.data(), position, x);
+}
+
+void CachedAttention::remember(Context& context, std::span<const BatchPart> parts, std::size_t layer, Matrix key,
+                               ConstMatrix value) const {
   for (const BatchPart& part : parts) {
     const std::int64_t position = part.sequence->length();
-    const auto rows = [&](auto matrix) { return matrix.slice(part.first_row, part.rows); };
-    const auto turn = [&](int heads, Matrix x) {
-      rotary(context, {heads, shape_.head_dim, rotary_dim_, layout_}, frequencies_.data(), position, x);
-    };
-    turn(shape_.heads, rows(query));
-    turn(shape_.key_value_heads, rows(key));
-    KeyValueCache& cache = part.sequence->cache(layer);
-    cache.append(context, position, rows(key), rows(value));
-    attend(context, cache, shape_, rows(query), position, 0, position + part.rows, rows(out), sinks);
+    const Matrix keys = key.slice(part.first_row, part.rows);
+    turn(context, shape_.key_value_heads, position, keys);
+    part.sequence->cache(layer).append(context, position, keys, value.slice(part.first_row, part.rows));
+  }
+}
+
+void CachedAttention::forward(Context& context, std::span<const BatchPart> parts, std::size_t layer, Matrix query,
+                              Matrix key, ConstMatrix value, const float* sinks, Matrix out) const {
+  remember(context, parts, layer, key, value);
+  for (const BatchPart& part : parts) {
+    const std::int64_t position = part.sequence->length();
+    const Matrix queries = query.slice(part.first_row, part.rows);
+    turn(context, shape_.heads, position, queries);
+    attend(context, part.sequence->cache(layer), shape_, queries, position, 0, position + part.rows,
+           out.slice(part.first_row, part.rows), sinks);
   }
 }
 

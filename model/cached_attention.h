@@ -22,8 +22,13 @@ class CachedAttention {
   /// value_dim]. `layer` is the number that caches go by; `sinks` null or a logit a head, on the device.
   void forward(Context& context, std::span<const BatchPart> parts, std::size_t layer, Matrix query, Matrix key,
                ConstMatrix value, const float* sinks, Matrix out) const;
+  /// Only what later rows will look at.
+  void remember(Context& context, std::span<const BatchPart> parts, std::size_t layer, Matrix key,
+                ConstMatrix value) const;
 
  private:
+  void turn(Context& context, int heads, std::int64_t position, Matrix x) const;
+
   AttentionShape shape_;
   int rotary_dim_;
   RotaryLayout layout_;

@@ -11,6 +11,8 @@ namespace {
 
 // Rows that wait until all layers read them at once.
 constexpr std::int64_t kPending = 64;
+// Rows that cost a layer no more than one: the weights are read once.
+constexpr std::int64_t kFewRows = 8;
 
 DecoderConfig one_layer(const DecoderConfig& decoder) {
   DecoderConfig config = decoder;
@@ -85,17 +87,20 @@ void DraftModel::State::observe(Context& context, const DraftModel& model, Const
   }
 }
 
-// Every layer reads what it can: rows whose ids are there. The rest moves to the front.
+// Every layer reads what it can: rows whose ids are there, but for the last, which is asked for a proposal. Only keys
+// and values come of it. The rest moves to the front.
 void DraftModel::settle(Context& context, State& state, std::span<const std::int32_t> ids) const {
   const auto count = static_cast<std::int64_t>(ids.size());
   std::int64_t first = state.seen_;
   for (std::size_t k = 0; k < layers_.size(); ++k) {
-    const std::int64_t end = std::min(state.seen_, count - 1 - static_cast<std::int64_t>(k));
-    if (end > state.layers_[k].length()) {
-      (void)run_layer(context, k, state, ids, end);
-      state.layers_[k].advance(end - state.layers_[k].length());
+    Sequence& sequence = state.layers_[k];
+    const std::int64_t end = std::min(state.seen_ - 1, count - 1 - static_cast<std::int64_t>(k));
+    if (end > sequence.length()) {
+      const BatchPart part{&sequence, 0, end - sequence.length()};
+      layers_[k].attention.remember(context, std::span(&part, 1), 0, read_rows(context, k, state, ids, end).normed);
+      sequence.advance(part.rows);
     }
-    first = std::min(first, state.layers_[k].length());
+    first = std::min(first, sequence.length());
   }
   const Matrix rows = state.hidden_;
   for (std::int64_t i = first; i < state.seen_; ++i) {
@@ -113,22 +118,29 @@ Tensor DraftModel::join(Context& context, const Layer& layer, ConstMatrix hidden
   return layer.join.forward(context, both);
 }
 
-// The layer's rows from where its cache ends to `end`, which stay to be advanced over; `ids` go on with proposals.
+// The layer's rows from where its cache ends to `end`; `ids` go on with proposals.
+DraftModel::Rows DraftModel::read_rows(Context& context, std::size_t index, const State& state,
+                                       std::span<const std::int32_t> ids, std::int64_t end) const {
+  const Layer& layer = layers_[index];
+  const std::int64_t first = state.layers_[index].length();
+  const auto read = ids.subspan(static_cast<std::size_t>(first) + 1 + index, static_cast<std::size_t>(end - first));
+  const ConstMatrix hidden = state.hidden_.matrix().slice(first - state.first_, end - first);
+  Rows rows{join(context, layer, hidden, {read.begin(), read.end()}), context.scratch({end - first, config_.hidden})};
+  layer.attention_norm.forward(context, rows.x, rows.normed);
+  return rows;
+}
+
+// The rows stay to be advanced over.
 Tensor DraftModel::run_layer(Context& context, std::size_t index, State& state, std::span<const std::int32_t> ids,
                              std::int64_t end) const {
   const Layer& layer = layers_[index];
-  Sequence& sequence = state.layers_[index];
-  const std::int64_t first = sequence.length();
-  const auto read = ids.subspan(static_cast<std::size_t>(first) + 1 + index, static_cast<std::size_t>(end - first));
-  const ConstMatrix hidden = state.hidden_.matrix().slice(first - state.first_, end - first);
-  Tensor x = join(context, layer, hidden, {read.begin(), read.end()});
-  const Tensor normed = context.scratch({x.dim(0), config_.hidden});
-  const BatchPart part{&sequence, 0, end - first};
-  layer.attention_norm.forward(context, x, normed);
-  layer.attention.forward(context, std::span(&part, 1), 0, normed, x);
-  layer.mlp_norm.forward(context, x, normed);
-  layer.mlp.forward(context, normed, x, x);
-  return x;
+  Rows rows = read_rows(context, index, state, ids, end);
+  const Matrix x = rows.x;
+  const BatchPart part{&state.layers_[index], 0, x.rows};
+  layer.attention.forward(context, std::span(&part, 1), 0, rows.normed, x);
+  layer.mlp_norm.forward(context, x, rows.normed);
+  layer.mlp.forward(context, rows.normed, x, x);
+  return std::move(rows.x);
 }
 
 std::vector<std::int32_t> DraftModel::propose(Context& context, State& state, std::span<const std::int32_t> ids,
@@ -136,6 +148,7 @@ std::vector<std::int32_t> DraftModel::propose(Context& context, State& state, st
   const auto known = static_cast<std::int64_t>(ids.size());
   std::vector<std::int32_t> all(ids.begin(), ids.end());
   if (state.seen_ == 0) return {};
+  if (state.seen_ - state.first_ > kFewRows) settle(context, state, ids);
   for (std::size_t k = 0; k < layers_.size() && static_cast<int>(k) < count; ++k) {
     const Tensor x = run_layer(context, k, state, all, state.seen_);
     const Matrix last = x.matrix().slice(x.dim(0) - 1, 1);

@@ -56,6 +56,12 @@ class DraftModel {
   void settle(Context& context, State& state, std::span<const std::int32_t> ids) const;
   [[nodiscard]] Tensor join(Context& context, const Layer& layer, ConstMatrix hidden,
                             const std::vector<std::int32_t>& ids) const;
+  struct Rows {
+    Tensor x;
+    Tensor normed;
+  };
+  [[nodiscard]] Rows read_rows(Context& context, std::size_t index, const State& state,
+                               std::span<const std::int32_t> ids, std::int64_t end) const;
   [[nodiscard]] Tensor run_layer(Context& context, std::size_t index, State& state, std::span<const std::int32_t> ids,
                                  std::int64_t end) const;
 
