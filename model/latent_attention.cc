@@ -19,41 +19,34 @@ std::int64_t query_inputs(const DecoderAttention& a, const DecoderConfig& decode
   return a.latent->query_rank > 0 ? a.latent->query_rank : decoder.hidden;
 }
 
-// kv_b_proj: for each head key_dim rows that make its keys of a latent, then value_dim rows that make its values.
-std::vector<float> widening(Checkpoint& checkpoint, const std::string& name, const DecoderAttention& a) {
-  return checkpoint.floats(name, {a.heads * std::int64_t{a.latent->key_dim + a.latent->value_dim}, a.value_dim});
-}
-
+// A head's rows of kv_b_proj, [key_dim + value_dim, latent]: first those that make its keys of a latent.
 const float* head_of(const std::vector<float>& widening, const DecoderAttention& a, int head) {
   return widening.data() + std::int64_t{head} * (a.latent->key_dim + a.latent->value_dim) * a.value_dim;
 }
 
 // query . (W latent) = (transposed W query) . latent: [latent, key_dim] of each head.
-HeadwiseLinear load_into_latent(Context& context, Checkpoint& checkpoint, const std::string& name,
-                                const DecoderAttention& a) {
-  const std::vector<float> all = widening(checkpoint, name, a);
+std::vector<std::vector<float>> into_latent(const std::vector<float>& widening, const DecoderAttention& a) {
   const auto keys = static_cast<std::size_t>(a.latent->key_dim);
   const auto rank = static_cast<std::size_t>(a.value_dim);
   std::vector<std::vector<float>> heads;
   for (int h = 0; h < a.heads; ++h) {
-    const float* from = head_of(all, a, h);
+    const float* from = head_of(widening, a, h);
     std::vector<float>& to = heads.emplace_back(rank * keys);
     for (std::size_t k = 0; k < keys; ++k) {
       for (std::size_t i = 0; i < rank; ++i) to[i * keys + k] = from[k * rank + i];
     }
   }
-  return {context, heads, a.latent->key_dim, checkpoint.stored_type(name)};
+  return heads;
 }
 
-HeadwiseLinear load_values(Context& context, Checkpoint& checkpoint, const std::string& name,
-                           const DecoderAttention& a) {
-  const std::vector<float> all = widening(checkpoint, name, a);
+// [value_dim, latent] of each head.
+std::vector<std::vector<float>> to_values(const std::vector<float>& widening, const DecoderAttention& a) {
   std::vector<std::vector<float>> heads;
   for (int h = 0; h < a.heads; ++h) {
-    const float* from = head_of(all, a, h) + std::int64_t{a.latent->key_dim} * a.value_dim;
+    const float* from = head_of(widening, a, h) + std::int64_t{a.latent->key_dim} * a.value_dim;
     heads.emplace_back(from, from + std::int64_t{a.latent->value_dim} * a.value_dim);
   }
-  return {context, heads, a.value_dim, checkpoint.stored_type(name)};
+  return heads;
 }
 
 }  // namespace
@@ -75,6 +68,15 @@ void HeadwiseLinear::forward(Context& context, ConstMatrix x, Columns from, Matr
   }
 }
 
+LatentAttentionLayer::Widening LatentAttentionLayer::load_widening(Context& context, Checkpoint& checkpoint,
+                                                                   const std::string& name, const DecoderAttention& a) {
+  const DType storage = checkpoint.stored_type(name);
+  const std::int64_t outputs = a.heads * std::int64_t{a.latent->key_dim + a.latent->value_dim};
+  const std::vector<float> all = checkpoint.floats(name, {outputs, a.value_dim});
+  return {HeadwiseLinear(context, into_latent(all, a), a.latent->key_dim, storage),
+          HeadwiseLinear(context, to_values(all, a), a.value_dim, storage)};
+}
+
 LatentAttentionLayer::LatentAttentionLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                                            const DecoderAttention& a, const DecoderConfig& decoder)
     : attention_(context, a),
@@ -86,8 +88,7 @@ LatentAttentionLayer::LatentAttentionLayer(Context& context, Checkpoint& checkpo
       narrow_(projection(context, checkpoint, prefix + "kv_a_proj_with_mqa", a.input_bias, rank_ + turning_,
                          decoder.hidden)),
       latent_norm_(norm(context, checkpoint, prefix + "kv_a_layernorm", rank_)),
-      into_latent_(load_into_latent(context, checkpoint, prefix + "kv_b_proj.weight", a)),
-      values_(load_values(context, checkpoint, prefix + "kv_b_proj.weight", a)),
+      widening_(load_widening(context, checkpoint, prefix + "kv_b_proj.weight", a)),
       output_(projection(context, checkpoint, prefix + "o_proj", a.output_bias, decoder.hidden,
                          std::int64_t{a.heads} * config_.value_dim)) {
   if (config_.query_rank > 0) {
@@ -110,7 +111,7 @@ Tensor LatentAttentionLayer::queries(Context& context, ConstMatrix normed) const
   Tensor out = context.scratch({normed.rows, heads * (turning_ + rank_)});
   scale(context, by_head(query, heads).columns_from(config_.key_dim, turning_), config_.turning_scale,
         by_head(out, heads).columns_from(0, turning_));
-  into_latent_.forward(context, query, {0, config_.key_dim + turning_}, out, {turning_, turning_ + rank_});
+  widening_.into_latent.forward(context, query, {0, config_.key_dim + turning_}, out, {turning_, turning_ + rank_});
   return out;
 }
 
@@ -133,7 +134,7 @@ void LatentAttentionLayer::forward(Context& context, std::span<const BatchPart> 
   const Tensor mixed = context.scratch({x.rows, heads * rank_});
   attention_.forward(context, parts, layer, query, key, key.matrix().columns_from(turning_, rank_), nullptr, mixed);
   const Tensor values = context.scratch({x.rows, heads * config_.value_dim});
-  values_.forward(context, mixed, {0, rank_}, values, {0, config_.value_dim});
+  widening_.values.forward(context, mixed, {0, rank_}, values, {0, config_.value_dim});
   Epilogue after;
   after.residual = x;
   output_.forward_into(context, values, after, x);

@@ -44,6 +44,14 @@ class LatentAttentionLayer {
                Matrix x) const;
 
  private:
+  // The two halves of kv_b_proj: queries to where the latent is, and what was mixed to values.
+  struct Widening {
+    HeadwiseLinear into_latent;
+    HeadwiseLinear values;
+  };
+
+  static Widening load_widening(Context& context, Checkpoint& checkpoint, const std::string& name,
+                                const DecoderAttention& config);
   [[nodiscard]] Tensor queries(Context& context, ConstMatrix normed) const;
   [[nodiscard]] Tensor keys(Context& context, ConstMatrix normed) const;
 
@@ -56,8 +64,7 @@ class LatentAttentionLayer {
   LinearLayer query_;
   LinearLayer narrow_;
   NormLayer latent_norm_;
-  HeadwiseLinear into_latent_;
-  HeadwiseLinear values_;
+  Widening widening_;
   LinearLayer output_;
 };
 

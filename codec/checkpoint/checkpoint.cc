@@ -135,9 +135,11 @@ bool Checkpoint::is_mxfp4(std::string_view name) const {
 }
 
 bool Checkpoint::has_pieces(std::string_view name, const Shape& shape, std::int64_t pieces) const {
+  const auto weight = tensors_.find(name);
   const auto scales = tensors_.find(std::string(name) + kBlockScale);
-  if (find(name).type != Type::f8_e4m3 || scales == tensors_.end() || scale_rows_ == 0) return true;
-  return scales->second->shape == detail::scales_shape({scale_rows_, scale_columns_}, shape, pieces);
+  if (weight == tensors_.end() || scales == tensors_.end() || scale_rows_ == 0) return true;
+  return weight->second->type != Type::f8_e4m3 ||
+         scales->second->shape == detail::scales_shape({scale_rows_, scale_columns_}, shape, pieces);
 }
 
 std::vector<float> Checkpoint::from_e4m3(std::string_view name, std::int64_t pieces) {
