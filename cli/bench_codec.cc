@@ -5,6 +5,7 @@
 
 #include "cli/audio_source.h"
 #include "cli/bench.h"
+#include "cli/bench_agreement.h"
 #include "cli/picture_model.h"
 #include "cli/session.h"
 #include "cli/signals.h"
@@ -90,6 +91,23 @@ void bench_clip(const AudioCodec& codec, Context& context, const Clip& clip, con
   }
 }
 
+/// Fast math beside exact math; nothing when fast is what this machine has not.
+void bench_agreement(const CommonOptions& options, const Session& session, const std::vector<Clip>& clips,
+                     const BenchPrinter& printer) {
+  if (session.context->math() == Math::exact) return;
+  CommonOptions as_exact = options;
+  as_exact.math = "exact";
+  const Session exact = open_session(as_exact);
+  for (const Clip& clip : clips) {
+    Agreement of;
+    of.exact_codes = encode(*exact.codec, *exact.context, clip.samples);
+    of.fast_codes = encode(*session.codec, *session.context, clip.samples);
+    of.exact_samples = decode(*exact.codec, *exact.context, of.exact_codes);
+    of.fast_samples = decode(*session.codec, *session.context, of.exact_codes);
+    printer.print_result(describe_agreement(clip.name, *session.context, of));
+  }
+}
+
 }  // namespace
 
 void bench_codec(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer) {
@@ -109,6 +127,7 @@ void bench_codec(const CommonOptions& options, const std::vector<std::string>& f
   std::vector<Clip> clips;
   for (const std::string& file : files) clips.push_back(read_clip(*session.context, file, info));
   if (clips.empty()) clips.push_back(synthetic_clip(info));
+  bench_agreement(options, session, clips, printer);
   const int most = thread_count(options);
   std::set<int> counts = {most};
   for (int threads = 1; options.threads == 0 && threads < most; threads *= 2) counts.insert(threads);

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "cli/bench.h"
+#include "cli/bench_agreement.h"
 #include "cli/picture_model.h"
 #include "cli/session.h"
 
@@ -51,6 +52,25 @@ void bench_picture(const PictureModel& model, Context& context, const Subject& s
   print("decode ", best_seconds([&] { (void)model.codec->decode(context, codes); }));
 }
 
+/// Fast math beside exact math.
+void bench_agreement(const CommonOptions& options, const PictureModel& model, Context& context,
+                     const std::vector<Subject>& subjects, const BenchPrinter& printer) {
+  CommonOptions as_exact = options;
+  as_exact.math = "exact";
+  const auto exact_context = make_context(as_exact);
+  const PictureModel exact = open_picture_model(*exact_context, model_path(options));
+  for (const Subject& subject : subjects) {
+    Agreement of;
+    of.exact_codes = exact.codec->encode(*exact_context, subject.picture);
+    of.fast_codes = model.codec->encode(context, subject.picture);
+    if (exact.codec->info().decodes) {
+      of.exact_samples = exact.codec->decode(*exact_context, of.exact_codes).values;
+      of.fast_samples = model.codec->decode(context, of.exact_codes).values;
+    }
+    printer.print_result(describe_agreement(subject.name, context, of));
+  }
+}
+
 }  // namespace
 
 void bench_pictures(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer) {
@@ -67,6 +87,7 @@ void bench_pictures(const CommonOptions& options, const std::vector<std::string>
   std::vector<Subject> subjects;
   for (const std::string& file : files) subjects.push_back(read_subject(model, file));
   if (subjects.empty()) subjects.push_back(synthetic_picture(info));
+  if (owner->math() == Math::fast) bench_agreement(options, model, *owner, subjects, printer);
   const int most = thread_count(options);
   std::set<int> counts = {most};
   for (int threads = 1; threads < most; threads *= 2) counts.insert(threads);

@@ -264,6 +264,7 @@ void Detokenize::take_picture(const CodesRecord& record) {
                    {"status", "ok"},
                    {"output", name},
                    {"codec", codec.info().family},
+                   {"math", name_of(session_.context->math())},
                    {"width", image.columns},
                    {"height", image.rows}}));
   }
@@ -281,6 +282,7 @@ void Detokenize::end(const CodesRecord& record) {
                    {"status", "ok"},
                    {"output", clip_->path()},
                    {"codec", info.family},
+                   {"math", name_of(session_.context->math())},
                    {"sample_rate", info.sample_rate},
                    {"channels", info.channels},
                    {"samples", clip_->written()}}));

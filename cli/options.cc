@@ -202,10 +202,14 @@ void declare_common(OptionList& list, CommonOptions& options) {
   model.default_text = "$TESSERA_MODEL, else the embedded models";
   list.path("-o,--output", "PATH", options.output, "where the result goes; - is standard output");
   list.text("--device", "auto|cpu|cuda[:N]", options.device, "where to compute");
-  list.choice("--math", options.math, {"exact", "fast"}, "exact: the same bits on every machine");
+  list.choice("--math", options.math, {"exact", "fast"},
+              "exact: the same bits on every machine; fast: on the CPU's bf16 unit (AMX, AVX512-BF16), exact without");
   Option& threads = list.integer("--threads", "N", options.threads, 0, 4096, "CPU threads; the result is the same");
   threads.default_text = "every core";
   list.text("--isa", "NAME", options.isa, "force an instruction set: avx2, avx512, neon").hidden = true;
+  list.text("--bf16", "NAME", options.bf16,
+            "force what --math fast runs on: amx, avx512-bf16, emulated-amx, emulated-avx512-bf16, none")
+      .hidden = true;
   list.integer("--seed", "N", options.seed, 0, INT_MAX, "seed of everything random");
   list.flag("--json", options.json, "print for machines: one JSON object a line");
   list.choice("--progress", options.progress, {"auto", "always", "never"},

@@ -67,6 +67,7 @@ struct CommonOptions {
   std::string device = "auto";
   std::string math = "exact";
   std::string isa;
+  std::string bf16;
   std::string output;
   std::string progress = "auto";
   int threads = 0;

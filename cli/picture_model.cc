@@ -76,6 +76,7 @@ CodesRecord encode_picture(const PictureModel& model, Context& context, const st
   const FloatPicture picture = to_input(processor, file.image);
   CodesRecord record = describe_picture_codec(model.codec->info());
   record.input = path;
+  record.math = name_of(context.math());
   record.warning = file.warning;
   record.width = static_cast<int>(picture.columns);
   record.height = static_cast<int>(picture.rows);

@@ -42,6 +42,11 @@ ContextOptions context_options(const CommonOptions& options, int threads) {
   ContextOptions result;
   result.threads = threads > 0 ? threads : options.threads;
   if (!options.isa.empty()) result.isa = isa_from_name(options.isa);
+  if (options.math == "fast") result.math = Math::fast;
+  if (!options.bf16.empty()) {
+    result.unit = bfloat_unit_from_name(options.bf16);
+    if (!result.unit) result.math = Math::exact;
+  }
   if (const auto index = cuda_index(options.device)) result.device = {Device::Kind::cuda, *index};
   return result;
 }
@@ -54,6 +59,33 @@ std::unique_ptr<Context> try_cuda(ContextOptions options) {
   } catch (const ResourceError&) {
     return nullptr;
   }
+}
+
+/// Once a run: fast math was asked for and is not to be had here. The records say "exact" then.
+void say_exact(const CommonOptions& options, const Context& context) {
+  static bool said = false;
+  if (said || options.quiet || options.math != "fast" || context.math() == Math::fast) return;
+  said = true;
+  complain(std::string("--math fast: ") +
+           (context.device().is_cuda() ? "not on GPUs yet" : "this CPU has no bf16 unit (AMX, AVX512-BF16)") +
+           ": computing exactly");
+}
+
+/// Throws UsageError when `find` throws ArgumentError for the name or `runs` is false of what it found.
+template <class Find, class Runs>
+void check_forced(const std::string& option, const std::string& name, const Find& find, const Runs& runs) {
+  if (name.empty()) return;
+  try {
+    if (runs(find(name))) return;
+  } catch (const ArgumentError& error) {
+    throw UsageError(option + ": " + error.what());
+  }
+  throw UsageError(option + ": this CPU cannot run " + name);
+}
+
+template <class T>
+bool contains(const std::vector<T>& all, const T& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
 }
 
 }  // namespace
@@ -93,16 +125,10 @@ std::string picture_model_path(const CommonOptions& options) { return named_or_e
 
 void check_common(const CommonOptions& options) {
   check_device(options.device);
-  if (options.math == "fast") throw UsageError("--math fast is not available for this codec yet: use --math exact");
-  if (options.isa.empty()) return;
-  try {
-    const Isa isa = isa_from_name(options.isa);
-    const auto supported = supported_isas();
-    if (std::find(supported.begin(), supported.end(), isa) != supported.end()) return;
-  } catch (const ArgumentError& error) {
-    throw UsageError(std::string("--isa: ") + error.what());
-  }
-  throw UsageError("--isa: this CPU cannot run " + options.isa);
+  check_forced("--isa", options.isa, isa_from_name, [](Isa isa) { return contains(supported_isas(), isa); });
+  check_forced("--bf16", options.bf16, bfloat_unit_from_name, [](std::optional<BfloatUnit> unit) {
+    return !unit || is_emulated(*unit) || contains(native_bfloat_units(), *unit);
+  });
 }
 
 int thread_count(const CommonOptions& options) {
@@ -117,6 +143,7 @@ std::unique_ptr<Context> make_context(const CommonOptions& options, int threads)
   if (options.device == "auto" && has_cuda()) context = try_cuda(wanted);
   if (!context) context = std::make_unique<Context>(wanted);
   context->set_interrupt(&interrupted());
+  say_exact(options, *context);
   return context;
 }
 
@@ -128,7 +155,8 @@ Session open_session(const CommonOptions& options, int threads) {
   const AudioCodecInfo& info = session.codec->info();
   if (options.verbose) {
     say("tessera: " + path + ": " + info.family + ", " + std::to_string(info.levels) + " levels, " +
-        name_of(session.context->isa()) + ", " + std::to_string(session.context->threads()) + " threads\n");
+        name_of(session.context->isa()) + ", " + std::to_string(session.context->threads()) + " threads, " +
+        name_of(session.context->math()) + " math\n");
   }
   return session;
 }

@@ -308,6 +308,7 @@ Outcome Tokenize::encode_input(const Input& input, const Worker& worker, const P
   const AudioCodecInfo& info = session_.codec->info();
   Outcome outcome{describe_codec(info, levels_ > 0 ? levels_ : info.levels), nullptr};
   outcome.record.input = input.path;
+  outcome.record.math = name_of(worker.codec->math());
   encode_file(input.path, worker, part, outcome);
   outcome.record.has_codes = !stream_;
   return outcome;

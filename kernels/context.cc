@@ -32,6 +32,24 @@ Isa choose_isa(const ContextOptions& options) {
   return isa;
 }
 
+std::optional<BfloatUnit> chosen_unit(const ContextOptions& options) {
+  if (options.unit) return options.unit;
+  const char* forced = std::getenv("TESSERA_BF16");
+  if (forced != nullptr && *forced != '\0') return bfloat_unit_from_name(forced);
+  const std::vector<BfloatUnit>& native = native_bfloat_units();
+  return native.empty() ? std::nullopt : std::optional(native.front());
+}
+
+// GPUs have no fast math here yet.
+std::optional<BfloatUnit> choose_unit(const ContextOptions& options) {
+  if (options.math == Math::exact || options.device.is_cuda()) return std::nullopt;
+  const std::optional<BfloatUnit> unit = chosen_unit(options);
+  if (!unit || is_emulated(*unit)) return unit;
+  const std::vector<BfloatUnit>& native = native_bfloat_units();
+  if (std::find(native.begin(), native.end(), *unit) != native.end()) return unit;
+  throw ArgumentError(std::string("this CPU has no bf16 unit \"") + name_of(*unit) + "\"");
+}
+
 std::size_t byte_count(const Shape& shape, DType type) {
   const std::int64_t count = element_count(shape);
   if (count > std::numeric_limits<std::int64_t>::max() / 8) {
@@ -53,6 +71,8 @@ const char* name_of(Isa isa) noexcept {
   }
   return "?";
 }
+
+const char* name_of(Math math) noexcept { return math == Math::fast ? "fast" : "exact"; }
 
 Isa isa_from_name(const std::string& name) {
   for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::neon}) {
@@ -80,6 +100,7 @@ std::vector<Isa> supported_isas() {
 Context::Context(const ContextOptions& options)
     : device_(options.device),
       isa_(choose_isa(options)),
+      unit_(choose_unit(options)),
       pool_(std::make_unique<ThreadPool>(options.threads > 0 ? options.threads : usable_cpus())),
       arena_(std::make_shared<Arena>(memory_of(options.device))) {}
 

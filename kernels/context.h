@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/bfloat_unit.h"
 #include "kernels/tensor.h"
 
 namespace tessera {
@@ -20,23 +21,33 @@ enum class Isa : std::uint8_t { avx2, avx512, neon };
 /// The sets this machine can run, best last. Empty when the CPU is below the baseline (AVX2 + FMA, or NEON).
 [[nodiscard]] std::vector<Isa> supported_isas();
 
+/// exact: the same bits on every machine (kernels/arithmetic.h). fast: a network's larger products on the CPU's bf16
+/// unit (kernels/bfloat.h), the same bits in any batch, chunks and threads, but not on another kind of unit.
+enum class Math : std::uint8_t { exact, fast };
+
+[[nodiscard]] const char* name_of(Math math) noexcept;
+
 struct ContextOptions {
   Device device;
   /// 0: as many as the process may run on.
   int threads = 0;
   /// Unset: the environment variable TESSERA_ISA, else the best supported.
   std::optional<Isa> isa;
+  /// fast stays exact where there is no unit for it: Context::math() says which it is.
+  Math math = Math::exact;
+  /// Of fast math. Unset: the environment variable TESSERA_BF16 (a unit's name or "none"), else the CPU's best.
+  std::optional<BfloatUnit> unit = std::nullopt;
 };
 
 class ThreadPool;
 class Arena;
 
-/// Where and how work runs: device, threads, instruction set, work memory. Nothing here changes a result.
+/// Where and how work runs: device, threads, instruction set, work memory. Nothing here changes a result but fast math.
 /// A context serves one caller at a time; make one per thread of your own.
 class Context {
  public:
   /// Throws ResourceError when the device is absent or this build has no support for it,
-  /// ArgumentError for an instruction set this machine lacks.
+  /// ArgumentError for an instruction set or a bf16 unit this machine lacks.
   explicit Context(const ContextOptions& options = {});
   ~Context();
   Context(const Context&) = delete;
@@ -44,6 +55,9 @@ class Context {
 
   [[nodiscard]] Device device() const noexcept { return device_; }
   [[nodiscard]] Isa isa() const noexcept { return isa_; }
+  [[nodiscard]] Math math() const noexcept { return unit_ ? Math::fast : Math::exact; }
+  /// What computes fast products; empty when math is exact.
+  [[nodiscard]] std::optional<BfloatUnit> bfloat_unit() const noexcept { return unit_; }
   [[nodiscard]] int threads() const noexcept;
 
   /// Calls `body(begin, end)` on disjoint ranges that cover [0, count), each at least `grain` long
@@ -82,6 +96,7 @@ class Context {
 
   Device device_;
   Isa isa_;
+  std::optional<BfloatUnit> unit_;
   std::unique_ptr<ThreadPool> pool_;
   std::shared_ptr<Arena> arena_;
   const std::atomic<bool>* interrupt_ = nullptr;

@@ -91,7 +91,7 @@ struct PartSize {
 // Packs the matrix with elements element(phase, out, tap, in). Sixteen inputs at a time: their kernels, far apart in
 // the checkpoint's order, stay in cache until every tap has been read.
 template <class Element>
-PackedWeights pack_part(Context& context, const PartSize& size, const Element& element, DType storage) {
+PackedWeights pack_part(Context& context, const PartSize& size, const Element& element, WeightFormat format) {
   const std::int64_t columns = size.taps * size.in;
   const auto rows = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(size.phases * size.out * columns));
   const auto fill = [&](std::int64_t o, std::int64_t first, std::int64_t end) {
@@ -107,13 +107,13 @@ PackedWeights pack_part(Context& context, const PartSize& size, const Element& e
       for (std::int64_t i = 0; i < size.in; i += 16) fill(o, i, std::min(i + 16, size.in));
     }
   });
-  return pack_weights(context, {rows.get(), size.phases * size.out, columns}, storage);
+  return pack_weights(context, {rows.get(), size.phases * size.out, columns}, format);
 }
 
 }  // namespace
 
 PackedConv pack_conv1d(Context& context, std::span<const float> weight, std::span<const float> bias,
-                       const ConvShape& shape, DType storage) {
+                       const ConvShape& shape, WeightFormat format) {
   check_shape(shape, weight.size(), bias.size());
   PackedConv conv{shape, {}, {}, upload_bias(context, bias, 1)};
   if (is_depthwise(shape)) {
@@ -125,7 +125,7 @@ PackedConv pack_conv1d(Context& context, std::span<const float> weight, std::spa
     const auto element = [&](std::int64_t, std::int64_t o, std::int64_t tap, std::int64_t i) {
       return weight[((g * size.out + o) * size.in + i) * shape.kernel + tap];
     };
-    conv.parts.push_back({pack_part(context, size, element, storage), g * size.in, g * size.out});
+    conv.parts.push_back({pack_part(context, size, element, format), g * size.in, g * size.out});
   }
   return conv;
 }
@@ -149,7 +149,7 @@ void conv1d(Context& context, ConstMatrix x, const PackedConv& conv, const Epilo
 }
 
 PackedConv pack_conv_transpose1d(Context& context, std::span<const float> weight, std::span<const float> bias,
-                                 const ConvShape& s, DType storage) {
+                                 const ConvShape& s, WeightFormat format) {
   check_shape(s, weight.size(), bias.size());
   require(s.dilation == 1, "a transposed one has dilation 1");
   if (is_depthwise(s)) {
@@ -167,7 +167,7 @@ PackedConv pack_conv_transpose1d(Context& context, std::span<const float> weight
       return k < s.kernel ? weight[((g * size.in + i) * size.out + o) * s.kernel + k] : 0.0F;
     };
     conv.parts.push_back(
-        {pack_part(context, size, element, storage), g * size.in, first_phase * s.out_channels + g * size.out});
+        {pack_part(context, size, element, format), g * size.in, first_phase * s.out_channels + g * size.out});
   }
   return conv;
 }

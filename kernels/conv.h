@@ -45,7 +45,7 @@ struct PackedConv {
 /// Packs a PyTorch Conv1d: `weight` [out, in/groups, kernel] row-major, `bias` [out] or empty.
 /// Throws ArgumentError when sizes disagree or groups does not divide the channels.
 [[nodiscard]] PackedConv pack_conv1d(Context& context, std::span<const float> weight, std::span<const float> bias,
-                                     const ConvShape& shape, DType storage = DType::f32);
+                                     const ConvShape& shape, WeightFormat format = {});
 
 /// y[t] = bias + sum over (tap, channel) of x[t * stride + tap * dilation] w, no padding: the caller puts the rows of
 /// padding or of context in front. The sum runs over (tap, channel of the group), tap outermost.
@@ -57,7 +57,7 @@ void conv1d(Context& context, ConstMatrix x, const PackedConv& conv, const Epilo
 /// dilation must be 1.
 [[nodiscard]] PackedConv pack_conv_transpose1d(Context& context, std::span<const float> weight,
                                                std::span<const float> bias, const ConvShape& shape,
-                                               DType storage = DType::f32);
+                                               WeightFormat format = {});
 
 /// Row q of the product holds `stride` output frames: y[q * stride + phase] = bias + sum over taps j of
 /// x[q - taps + 1 + j] w[phase + (taps - 1 - j) * stride], the frame of `x` being counted from taps() - 1 frames of

@@ -163,7 +163,7 @@ std::int64_t Conv2dShape::least_pitch(std::int64_t columns) const noexcept {
 }
 
 PackedConv2d pack_conv2d(Context& context, std::span<const float> weight, std::span<const float> bias,
-                         const Conv2dShape& s, DType storage) {
+                         const Conv2dShape& s, WeightFormat format) {
   require(s.kernel > 0 && s.stride > 0 && s.in_channels > 0 && s.out_channels > 0, "sizes must be positive");
   require(s.top >= 0 && s.left >= 0 && s.bottom >= 0 && s.right >= 0, "pads must not be negative");
   const std::int64_t taps = s.kernel * s.kernel;
@@ -178,7 +178,7 @@ PackedConv2d pack_conv2d(Context& context, std::span<const float> weight, std::s
         rows.push_back(weight[(out * s.in_channels + in) * taps + tap]);
     }
   }
-  PackedConv2d conv{s, pack_weights(context, {rows.data(), s.out_channels, taps * s.in_channels}, storage), {}};
+  PackedConv2d conv{s, pack_weights(context, {rows.data(), s.out_channels, taps * s.in_channels}, format), {}};
   if (!bias.empty()) {
     conv.bias = context.allocate({s.out_channels});
     context.upload(bias.data(), conv.bias.bytes(), bias.size() * sizeof(float));

@@ -42,7 +42,7 @@ struct PackedConv2d {
 /// Packs a PyTorch Conv2d: `weight` [out, in, kernel, kernel] row-major, `bias` [out] or empty.
 /// Throws ArgumentError when sizes disagree.
 [[nodiscard]] PackedConv2d pack_conv2d(Context& context, std::span<const float> weight, std::span<const float> bias,
-                                       const Conv2dShape& shape, DType storage = DType::f32);
+                                       const Conv2dShape& shape, WeightFormat format = {});
 
 /// What a convolution reads: a picture, and what happens to each of its pixels on the way, in this order; absent ones
 /// are skipped. Padding stays zero whatever they do.

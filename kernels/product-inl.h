@@ -12,8 +12,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/lanes-inl.h"
-#include "kernels/product_plan.h"
+#include "kernels/product_edges-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
@@ -135,15 +134,9 @@ class Ahead {
   Queue panels_;
 };
 
-/// Calls body<0>() … body<kCount - 1>(). Constant indices let compilers keep arrays of vectors in registers through
-/// nested loops; of unrolled loops' they do not.
-template <int kCount, class Body>
-static HWY_INLINE void each(const Body& body) {
-  [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) TESSERA_INLINE_LAMBDA {
-    (body.template operator()<kIndex>(), ...);
-  }
-  (std::make_integer_sequence<int, kCount>());
-}
+#define TESSERA_INLINE_FUNCTION static HWY_INLINE
+#include "kernels/each.inc"
+#undef TESSERA_INLINE_FUNCTION
 
 /// Rows `row_step` floats apart times panels `panel_step` elements apart: one chain of fused multiply-adds each.
 template <int kRows, int kPanels, class T>
@@ -205,18 +198,6 @@ static void multiply_panels(const float* rows, std::int64_t row_step, const Slic
     while (panel_count - p >= 2) block.template operator()<2>();
   }
   while (p < panel_count) block.template operator()<1>();
-}
-
-/// Copies inputs [k, k + depth) of one row out of its runs.
-static HWY_INLINE void stage_row(const Rows& x, std::int64_t row, std::int64_t k, std::int64_t depth, float* out) {
-  const float* data = x.data + row * x.step;
-  while (depth > 0) {
-    const std::int64_t run = k / x.run_length;
-    const std::int64_t offset = k - run * x.run_length;
-    const std::int64_t n = std::min(depth, x.run_length - offset);
-    std::memcpy(out, data + run * x.run_step + offset, static_cast<std::size_t>(n) * sizeof(float));
-    out += n, k += n, depth -= n;
-  }
 }
 
 /// One slice of a tile's rows, block after block: in place, or staged side by side when they are many short runs.

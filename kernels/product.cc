@@ -6,6 +6,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/fast_product.h"
 #include "kernels/narrow.h"
 #include "kernels/product_plan.h"
 
@@ -13,42 +14,10 @@
 #define HWY_TARGET_INCLUDE "kernels/product.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/activation-inl.h"
 #include "kernels/product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
-
-// One finished row of sums: bias, activation, scale, residual.
-template <class Function>
-static HWY_INLINE void finish_row(const float* sums, std::int64_t columns, const Function& function, const float* bias,
-                                  const float* scale, const float* residual, float* out) {
-  for (std::int64_t i = 0; i < columns; i += 16) {
-    const std::int64_t n = std::min<std::int64_t>(columns - i, 16);
-    Floats y = load(sums + i);
-    if (bias != nullptr) y = Lanes::add(y, load_first(bias + i, n));
-    y = function(y);
-    if (scale != nullptr) y = Lanes::mul(y, load_first(scale + i, n));
-    if (residual != nullptr) y = Lanes::add(load_first(residual + i, n), y);
-    n == 16 ? store(y, out + i) : store_first(y, out + i, n);
-  }
-}
-
-/// Rows [row, row + count) of a tile, their sums complete.
-static void finish_rows(const ProductJob& job, const ProductTile& tile, std::int64_t row, std::int64_t count,
-                        const float* sums) {
-  const std::int64_t first = tile.first_panel * 16;
-  const std::int64_t columns = std::min(job.weights->outputs - first, tile.panels * 16);
-  const Epilogue& e = job.epilogue;
-  const auto from = [&](const float* p) { return p == nullptr ? nullptr : p + first; };
-  with_activation(e.activation, [&](auto function) HWY_ATTR {
-    for (std::int64_t r = row; r < row + count; ++r) {
-      const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(tile.first_row + r) + first;
-      finish_row(sums + r * tile.panels * 16, columns, function, from(e.bias), from(e.scale), residual,
-                 job.out.row(tile.first_row + r) + first);
-    }
-  });
-}
 
 template <class T>
 static const T* panels_of(const PackedWeights& weights, std::int64_t k, std::int64_t panel) {
@@ -166,8 +135,11 @@ void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weig
 
 }  // namespace
 
-PackedWeights pack_weights(Context& context, ConstMatrix weight, DType storage) {
+PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format) {
+  const DType storage = format.type;
   if (storage == DType::i32) throw ArgumentError("pack_weights: weights are stored as f32, f16 or bf16");
+  const bool fast = format.math == Math::fast && context.math() == Math::fast;
+  if (fast && bfloat::pays(weight.columns, weight.rows)) return pack_fast_weights(context, weight);
   PackedWeights packed;
   packed.inputs = weight.columns;
   packed.outputs = weight.rows;
@@ -190,6 +162,7 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
           "the residual's shape is not the output's");
   if (out.rows == 0 || out.columns == 0) return;
   const ProductJob job{x, &weights, epilogue, out};
+  if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
   const ProductPlan plan(job, context.threads());
   context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kProductTile)](auto begin, auto end) {

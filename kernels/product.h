@@ -28,14 +28,27 @@ struct Rows {
   [[nodiscard]] std::int64_t inputs() const noexcept { return runs * run_length; }
 };
 
+/// How pack_weights keeps a matrix.
+struct WeightFormat {
+  /// Values must be representable in it (they are, when the checkpoint stores them so); else they round to nearest
+  /// even.
+  DType type = DType::f32;
+  /// fast: the layer of a network. In a context of fast math its product is fast where that pays (kernels/bfloat.h).
+  Math math = Math::exact;
+
+  WeightFormat() = default;
+  WeightFormat(DType type_, Math math_ = Math::exact) : type(type_), math(math_) {}  // NOLINT
+};
+
 /// Weights as every backend reads them: panels of 16 outputs, slice after slice of at most 256 inputs,
 /// [slice][ceil(outputs/16)][inputs of the slice][16], zeros behind the last output. So the panels of one slice are one
 /// stretch of memory, and inputs that are a power of two do not fall into the same cache sets. Stored as f32, f16 or
-/// bf16; narrow types widen exactly.
+/// bf16; narrow types widen exactly. Of a fast product they lie as kernels/bfloat.h says.
 struct PackedWeights {
   Tensor panels;
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
+  bool fast = false;
 
   [[nodiscard]] std::int64_t panel_count() const noexcept { return (outputs + 15) / 16; }
   /// Inputs of the slice that begins at input `k`.
@@ -48,10 +61,9 @@ struct PackedWeights {
   }
 };
 
-/// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device.
-/// `storage`: values must be representable in it (they are, when the checkpoint stores them so); else they round to
-/// nearest even. Throws ArgumentError for i32.
-[[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, DType storage = DType::f32);
+/// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device and math.
+/// Throws ArgumentError for i32.
+[[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format = {});
 
 /// What happens to each sum before it is stored: y = activation(sum + bias) * scale + residual, each step rounded,
 /// absent ones skipped.
@@ -64,7 +76,8 @@ struct Epilogue {
 
 /// out[r, n] = epilogue(sum over k of x[r, k] * w[n, k]), the sum as the arithmetic contract says: slices of 256
 /// inputs, each one ascending chain of fused multiply-adds from zero, added in ascending order. x.inputs() ==
-/// weights.inputs; out is [x.count, weights.outputs] and does not overlap x. Throws ArgumentError when shapes disagree.
+/// weights.inputs; out is [x.count, weights.outputs] and does not overlap x. Of fast weights the sum is that of
+/// kernels/bfloat.h. Throws ArgumentError when shapes disagree, or for fast weights in a context of exact math.
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out);
 
 }  // namespace tessera

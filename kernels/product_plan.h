@@ -30,7 +30,9 @@ struct ProductTile {
 /// Cuts a job into tiles: as large as the cache likes, smaller when there would be fewer than threads.
 class ProductPlan {
  public:
-  ProductPlan(const ProductJob& job, int threads) : rows_(job.out.rows), panels_(job.weights->panel_count()) {
+  ProductPlan(const ProductJob& job, int threads, std::int64_t tile_rows = kTileRows,
+              std::int64_t tile_panels = kTilePanels)
+      : rows_(job.out.rows), panels_(job.weights->panel_count()), tile_rows_(tile_rows), tile_panels_(tile_panels) {
     const double work = static_cast<double>(rows_) * static_cast<double>(panels_) * static_cast<double>(job.x.inputs());
     parallel_ = threads > 1 && work > kLeastParallelWork;
     if (parallel_) shrink(threads);
@@ -60,8 +62,8 @@ class ProductPlan {
 
   std::int64_t rows_;
   std::int64_t panels_;
-  std::int64_t tile_rows_ = kTileRows;
-  std::int64_t tile_panels_ = kTilePanels;
+  std::int64_t tile_rows_;
+  std::int64_t tile_panels_;
   bool parallel_ = false;
 };
 

@@ -55,7 +55,7 @@ HeadwiseLinear::HeadwiseLinear(Context& context, const std::vector<std::vector<f
                                DType storage) {
   for (const std::vector<float>& head : weights) {
     const auto outputs = static_cast<std::int64_t>(head.size()) / inputs;
-    weights_.push_back(pack_weights(context, {head.data(), outputs, inputs}, storage));
+    weights_.push_back(pack_weights(context, {head.data(), outputs, inputs}, {storage, Math::fast}));
   }
 }
 

@@ -137,7 +137,8 @@ ExpertChoice choose_experts(const DecoderMixture& config, std::span<const float>
 MixtureLayer::MixtureLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                            const DecoderMixture& config, const DecoderConfig& decoder)
     : config_(config),
-      router_(context, checkpoint, {{prefix + router_weight(decoder), "", config.experts}}, decoder.hidden),
+      router_(context, checkpoint, {{prefix + router_weight(decoder), "", config.experts}}, decoder.hidden,
+              Math::exact),
       experts_(load_experts(context, checkpoint, prefix, config, decoder)) {
   if (config.shared_width > 0) {
     shared_.emplace(context, checkpoint, prefix + "shared_experts.", decoder.hidden, config.shared_width,

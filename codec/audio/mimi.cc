@@ -146,9 +146,9 @@ ResidualQuantizer load_branch(Context& context, Checkpoint& checkpoint, const st
   if (s.codebook_width != s.seanet.width) {
     using Parts = std::vector<LinearLayer::Part>;
     projections.emplace_back(context, checkpoint, Parts{{name + ".input_proj.weight", "", s.codebook_width}},
-                             s.seanet.width);
+                             s.seanet.width, Math::exact);
     projections.emplace_back(context, checkpoint, Parts{{name + ".output_proj.weight", "", s.seanet.width}},
-                             s.codebook_width);
+                             s.codebook_width, Math::exact);
   }
   return {std::move(codebooks), std::move(projections)};
 }

@@ -12,8 +12,8 @@ class TrunkCodec final : public ImageCodec {
  public:
   TrunkCodec(Context& context, Checkpoint& checkpoint, const TrunkCodecShape& s)
       : encoder_(context, checkpoint, s.encoder),
-        quant_conv_(context, checkpoint, {s.prefix + "quant_conv"},
-                    point_1x1(s.encoder.out_channels, s.codebook_width)),
+        quant_conv_(context, checkpoint, {s.prefix + "quant_conv"}, point_1x1(s.encoder.out_channels, s.codebook_width),
+                    Math::exact),
         quantizer_(load_codebook_quantizer(context, checkpoint, s.prefix + "quantize", s.codebook_size,
                                            s.codebook_width, s.search)) {
     if (checkpoint.has(s.decoder.names.trunk + ".conv_in.weight")) {

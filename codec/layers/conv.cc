@@ -13,15 +13,19 @@ std::vector<float> optional_bias(Checkpoint& checkpoint, const std::string& name
   return bias ? checkpoint.floats(name + ".bias", {s.out_channels}) : std::vector<float>();
 }
 
-PackedConv load_conv(Context& context, Checkpoint& checkpoint, const std::string& name, const ConvShape& s, bool bias) {
+PackedConv load_conv(Context& context, Checkpoint& checkpoint, const std::string& name,
+                     const ConvLayer::Options& options) {
+  const ConvShape& s = options.shape;
   const LayerWeight weight = layer_weight(checkpoint, name, {s.out_channels, s.in_channels / s.groups, s.kernel});
-  return pack_conv1d(context, weight.values, optional_bias(checkpoint, name, s, bias), s, weight.stored);
+  return pack_conv1d(context, weight.values, optional_bias(checkpoint, name, s, options.bias), s,
+                     {weight.stored, options.math});
 }
 
 PackedConv load_transposed(Context& context, Checkpoint& checkpoint, const std::string& name, const ConvShape& s,
                            bool bias) {
   const LayerWeight weight = layer_weight(checkpoint, name, {s.in_channels, s.out_channels / s.groups, s.kernel});
-  return pack_conv_transpose1d(context, weight.values, optional_bias(checkpoint, name, s, bias), s, weight.stored);
+  return pack_conv_transpose1d(context, weight.values, optional_bias(checkpoint, name, s, bias), s,
+                               {weight.stored, Math::fast});
 }
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -63,9 +67,7 @@ ConstMatrix DelayLine::exchange(Context& context, ConstMatrix x, std::int64_t co
 
 ConvLayer::ConvLayer(Context& context, Checkpoint& checkpoint, const std::string& name, const Options& options,
                      PointLayer before)
-    : options_(options),
-      before_(std::move(before)),
-      weights_(load_conv(context, checkpoint, name, options.shape, options.bias)) {
+    : options_(options), before_(std::move(before)), weights_(load_conv(context, checkpoint, name, options)) {
   if (options.shape.extent() < options.shape.stride) {
     throw CheckpointError(name + ": a convolution whose stride is longer than its kernel is not supported");
   }

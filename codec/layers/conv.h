@@ -23,6 +23,7 @@ class ConvLayer {
     /// output then has none (encodec's pad1d).
     PadMode mode = PadMode::zeros;
     bool bias = true;
+    Math math = Math::fast;  ///< exact: however fast the context's is
   };
   struct State {
     Tensor kept;  ///< [frames, in_channels], after the point function

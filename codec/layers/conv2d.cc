@@ -8,8 +8,8 @@ Shape weight_shape(const Checkpoint& checkpoint, const std::string& name, const 
   return {out, s.in_channels, s.kernel, s.kernel};
 }
 
-PackedConv2d load(Context& context, Checkpoint& checkpoint, const std::vector<std::string>& names,
-                  const Conv2dShape& s) {
+PackedConv2d load(Context& context, Checkpoint& checkpoint, const std::vector<std::string>& names, const Conv2dShape& s,
+                  Math math) {
   std::vector<float> weights;
   std::vector<float> biases;
   const std::int64_t out = s.out_channels / static_cast<std::int64_t>(names.size());
@@ -23,18 +23,18 @@ PackedConv2d load(Context& context, Checkpoint& checkpoint, const std::vector<st
     biases.insert(biases.end(), bias.begin(), bias.end());
     if (checkpoint.stored_type(tensor) != storage) storage = DType::f32;
   }
-  return pack_conv2d(context, weights, biases, s, storage);
+  return pack_conv2d(context, weights, biases, s, {storage, math});
 }
 
 }  // namespace
 
 Conv2dLayer::Conv2dLayer(Context& context, Checkpoint& checkpoint, const std::vector<std::string>& names,
-                         const Conv2dShape& shape)
-    : conv_(load(context, checkpoint, names, shape)) {}
+                         const Conv2dShape& shape, Math math)
+    : conv_(load(context, checkpoint, names, shape, math)) {}
 
 Conv2dLayer::Conv2dLayer(Context& context, const std::vector<float>& weight, const std::vector<float>& bias,
                          const Conv2dShape& shape)
-    : conv_(pack_conv2d(context, weight, bias, shape)) {}
+    : conv_(pack_conv2d(context, weight, bias, shape, {DType::f32, Math::fast})) {}
 
 PictureTensor Conv2dLayer::forward(Context& context, const Conv2dInput& input, const Conv2dEpilogue& after) const {
   const Conv2dShape& s = conv_.shape;

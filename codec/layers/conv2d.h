@@ -13,8 +13,9 @@ class Conv2dLayer {
  public:
   /// `shape.out_channels` are those of all names together, in equal parts. Reads NAME.weight, [out, in, kernel,
   /// kernel], or [out, in] for kernel 1 (a linear layer), and NAME.bias.
-  Conv2dLayer(Context& context, Checkpoint& checkpoint, const std::vector<std::string>& names,
-              const Conv2dShape& shape);
+  /// `math`: exact for a quantizer's projection, however fast the context's is.
+  Conv2dLayer(Context& context, Checkpoint& checkpoint, const std::vector<std::string>& names, const Conv2dShape& shape,
+              Math math = Math::fast);
   /// Weights [out, in, kernel, kernel] made elsewhere.
   Conv2dLayer(Context& context, const std::vector<float>& weight, const std::vector<float>& bias,
               const Conv2dShape& shape);

@@ -31,8 +31,8 @@ Tensor load_vector(Context& context, Checkpoint& checkpoint, const std::string& 
   return to_device(context, checkpoint.floats(name, {size}));
 }
 
-LinearLayer::LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts,
-                         std::int64_t inputs) {
+LinearLayer::LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts, std::int64_t inputs,
+                         Math math) {
   std::vector<float> weights;
   std::vector<float> biases;
   bool any_bias = false;
@@ -45,12 +45,12 @@ LinearLayer::LinearLayer(Context& context, Checkpoint& checkpoint, const std::ve
     biases.insert(biases.end(), bias.begin(), bias.end());
   }
   const auto outputs = static_cast<std::int64_t>(biases.size());
-  weights_ = pack_weights(context, {weights.data(), outputs, inputs}, common_type(checkpoint, parts));
+  weights_ = pack_weights(context, {weights.data(), outputs, inputs}, {common_type(checkpoint, parts), math});
   if (any_bias) bias_ = to_device(context, biases);
 }
 
 LinearLayer::LinearLayer(Context& context, ConstMatrix weight, DType storage)
-    : weights_(pack_weights(context, weight, storage)) {}
+    : weights_(pack_weights(context, weight, {storage, Math::fast})) {}
 
 Tensor LinearLayer::forward(Context& context, ConstMatrix x, Epilogue after) const {
   Tensor out = context.scratch({x.rows, weights_.outputs});

@@ -22,7 +22,9 @@ class LinearLayer {
     std::int64_t outputs = 0;
   };
 
-  LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts, std::int64_t inputs);
+  /// `math`: exact for what decides directly (a quantizer's projections, a router), however fast the context's is.
+  LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts, std::int64_t inputs,
+              Math math = Math::fast);
   /// Of a host matrix [outputs, inputs], without bias; `storage` as in pack_weights.
   LinearLayer(Context& context, ConstMatrix weight, DType storage);
 

@@ -12,6 +12,7 @@ namespace {
 ConvLayer::Options projection(std::int64_t in, std::int64_t out) {
   ConvLayer::Options options;
   options.shape = {in, out, 1, 1, 1, 1};
+  options.math = Math::exact;
   return options;
 }
 

@@ -32,6 +32,7 @@ import zlib
 
 BIN = os.path.abspath(os.environ.get("TESSERA_BIN", "build/tessera"))
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
+SAMPLES = GOLDEN.parent.parent / "samples"
 MODEL = os.path.abspath(os.environ.get("TESSERA_TEST_MODEL", GOLDEN / "mimi" / "bf16_hub"))
 OTHER_MODEL = str(GOLDEN / "mimo" / "causal_pool2")
 OTHER_RATE_MODEL = str(GOLDEN / "mimi" / "shortcut_sharded")
@@ -164,6 +165,7 @@ class CliTest(unittest.TestCase):
     def environment(self, **extra):
         variables = dict(os.environ, TESSERA_MODEL=MODEL)
         variables.pop("TESSERA_ISA", None)
+        variables.pop("TESSERA_BF16", None)
         variables.update(extra)
         return variables
 
@@ -272,7 +274,7 @@ class Program(CliTest):
                  (["tokenize", self.a, "--levels", "-1"], "--levels"), (["tokenize", self.a, "--levels", "99"], "--levels"),
                  (["tokenize", self.a, "--start", "nan"], "--start"), (["tokenize", self.a, "--duration", "0"], "--duration"),
                  (["tokenize", self.a, "--format", "csv"], "--format"), (["tokenize", self.a, "--math", "sloppy"], "--math"),
-                 (["tokenize", self.a, "--math", "fast"], "--math fast is not available for this codec yet"),
+                 (["tokenize", self.a, "--bf16", "tpu"], "--bf16"),
                  (["tokenize", self.a, "--device", "tpu"], "--device"), (["tokenize", self.a, "--isa", "sse"], "--isa"),
                  (["tokenize", "-", "--pcm", "s16"], "--rate"), (["tokenize", "-", "--rate", "8000"], "--pcm"),
                  (["tokenize", self.a, "--format", "npy"], "-o"), (["tokenize", self.a, "-o", "."], "folder"),
@@ -353,6 +355,46 @@ class Tokenize(CliTest):
         self.assertEqual(line["levels"], len(line["codes"]))
         self.assertTrue(all(len(row) == line["frames"] for row in line["codes"]))
         self.assertEqual(line["frames"], math.ceil(line["samples"] / line["sample_rate"] * line["frame_rate"] - 1e-9))
+        self.assertEqual(self.err, "")
+
+    def test_fast_math_is_recorded(self):
+        speech = [str(SAMPLES / "media" / "speech.flac"), "--duration", "4", "-m", SAMPLES / "model" / "audio_codec"]
+        (exact,) = self.tokenize(*speech)
+        for unit in ("emulated-amx", "emulated-avx512-bf16"):
+            with self.subTest(unit=unit):
+                (fast,) = self.tokenize(*speech, "--math", "fast", "--threads", "1", variables={"TESSERA_BF16": unit})
+                self.assertEqual((fast["math"], self.err), ("fast", ""))
+                self.assertEqual({k: v for k, v in fast.items() if k not in ("math", "codes")},
+                                 {k: v for k, v in exact.items() if k not in ("math", "codes")})
+                first = list(zip(exact["codes"][0], fast["codes"][0]))
+                self.assertGreaterEqual(sum(a == b for a, b in first) / len(first), 0.9)
+                self.assertNotEqual(fast["codes"], exact["codes"])
+                stream = self.tokenize(*speech, "--math", "fast", "--stream", "--bf16", unit)
+                self.assertEqual([sum((part["codes"][i] for part in stream[:-1]), []) for i in range(fast["levels"])],
+                                 fast["codes"])
+                self.assertEqual(stream[-1]["math"], "fast")
+
+    def test_fast_math_of_pictures_and_back(self):
+        (line,) = self.tokenize(SAMPLES / "media" / "astronaut.jpg", "--math", "fast", "--bf16", "emulated-avx512-bf16",
+                                "-m", SAMPLES / "model" / "image_codec")
+        self.assertEqual(line["math"], "fast")
+        model = ["-m", SAMPLES / "model" / "audio_codec", "--bf16", "emulated-amx"]
+        (self.folder / "codes.jsonl").write_bytes(self.run_it("tokenize", self.a, *model))
+        for name in ("exact", "fast"):
+            (line,) = lines_of(self.run_it("detokenize", "codes.jsonl", "-o", name + ".wav", "--json", "--math", name,
+                                           *model))
+            self.assertEqual(line["math"], name)
+        self.assertNotEqual((self.folder / "fast.wav").read_bytes(), (self.folder / "exact.wav").read_bytes())
+
+    def test_fast_math_without_a_unit_is_exact_and_says_so(self):
+        (exact,) = self.tokenize(self.a)
+        (line,) = self.tokenize(self.a, "--math", "fast", "--bf16", "none")
+        self.assertEqual(line, exact)
+        self.assertEqual(len(self.err.splitlines()), 1)
+        self.assertIn("no bf16 unit", self.err)
+        self.tokenize(self.a, self.b, self.c, "--math", "fast", "--bf16", "none", "--threads", "3")
+        self.assertEqual(len(self.err.splitlines()), 1)
+        self.tokenize(self.a, "--math", "fast", "--bf16", "none", "-q")
         self.assertEqual(self.err, "")
 
     def test_lines_are_compact_and_in_the_order_of_the_inputs(self):
@@ -1232,6 +1274,15 @@ class Describe(CliTest):
         names = {result["bench"] for result in results}
         self.assertTrue({"load", f"encode {self.a}", f"decode {self.a}", "stream"} <= names)
 
+    def test_bench_codec_says_how_far_fast_math_is_from_exact(self):
+        results = self.run_json("bench", "codec", self.a, "--threads", "2", "--math", "fast", "--bf16", "emulated-amx",
+                                "-m", SAMPLES / "model" / "audio_codec")
+        self.assertEqual(results[0]["math"], "fast")
+        (line,) = [result for result in results if result["bench"] == f"agreement {self.a}"]
+        self.assertEqual(line["bf16"], "emulated-amx")
+        self.assertEqual(len(line["equal_codes"]), 4)
+        self.assertGreaterEqual(line["equal_codes"][0], 0.8)
+        self.assertTrue(25 <= line["decode_snr_db"] <= 80, line)
 
     def test_output_files(self):
         for arguments in (["vocab"], ["vocab", "--json"], ["vocab", "0", "1"], ["inspect"], ["inspect", self.a, "--json"]):

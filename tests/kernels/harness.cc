@@ -163,8 +163,8 @@ std::string Probe::damage() {
 }
 
 void expect_bits(const std::string& name, const std::vector<float>& expected,
-                 const std::function<Prepared(Probe&)>& prepare) {
-  for (const Backend& backend : backends()) {
+                 const std::function<Prepared(Probe&)>& prepare, const std::vector<Backend>& on) {
+  for (const Backend& backend : on) {
     Probe probe(backend);
     const Prepared prepared = prepare(probe);
     prepared.run();

@@ -64,10 +64,10 @@ struct Prepared {
   double flops = 0;
 };
 
-/// Runs `prepare` on every backend and fails the current test unless the result equals `expected` in every bit
+/// Runs `prepare` on every backend of `on` and fails the current test unless the result equals `expected` in every bit
 /// (any NaN equals any NaN) and nothing else was touched. With --bench also prints the best time of each backend.
 void expect_bits(const std::string& name, const std::vector<float>& expected,
-                 const std::function<Prepared(Probe&)>& prepare);
+                 const std::function<Prepared(Probe&)>& prepare, const std::vector<Backend>& on = backends());
 
 /// True with --bench: tests may add large shapes.
 [[nodiscard]] bool benchmarking();

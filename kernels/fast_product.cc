@@ -1,0 +1,105 @@
+#include "kernels/fast_product.h"
+
+#include <algorithm>
+
+#include "kernels/dispatch.h"
+#include "kernels/error.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/fast_product.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/product_edges-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::HWY_NAMESPACE {
+
+/// Inputs [k, k + depth) of a row, one behind another, with zeros up to a whole step: where they lie, or copied.
+static HWY_INLINE const float* whole_steps(const Rows& x, std::int64_t row, std::int64_t k, std::int64_t depth,
+                                           float* staged) {
+  const std::int64_t run = k / x.run_length;
+  const std::int64_t offset = k - run * x.run_length;
+  if (depth % bfloat::kStep == 0 && offset + depth <= x.run_length) {
+    return x.data + row * x.step + run * x.run_step + offset;
+  }
+  stage_row(x, row, k, depth, staged);
+  std::fill(staged + depth, staged + bfloat::padded(depth), 0.0F);
+  return staged;
+}
+
+/// Block after block of rows: rounded, then multiplied with every panel of the tile.
+void fast_tile(const ProductJob& job, const ProductTile& tile, const bfloat::Kernels& unit) {
+  HWY_ALIGN std::uint16_t rows[bfloat::kBlockRows * bfloat::kSlice];
+  HWY_ALIGN float staged[bfloat::kSlice];
+  HWY_ALIGN float sums[kFastTileRows * kFastTilePanels * 16];
+  const PackedWeights& weights = *job.weights;
+  const bfloat::PanelLayout layout{weights.inputs, weights.panel_count()};
+  const auto* panels = reinterpret_cast<const std::uint16_t*>(weights.panels.bytes());
+  const std::int64_t columns = tile.panels * 16;
+  for (std::int64_t k = 0; k < weights.inputs; k += bfloat::kSlice) {
+    const std::int64_t depth = std::min(weights.inputs - k, bfloat::kSlice);
+    const std::int64_t steps = layout.depth(k) / bfloat::kStep;
+    for (std::int64_t r = 0; r < tile.rows; r += bfloat::kBlockRows) {
+      const std::int64_t count = std::min(tile.rows - r, bfloat::kBlockRows);
+      for (std::int64_t i = 0; i < count; ++i) {
+        unit.round_row(whole_steps(job.x, tile.first_row + r + i, k, depth, staged), steps, rows + i * bfloat::kStep);
+      }
+      unit.multiply({rows, count, steps, panels + layout.offset(k, tile.first_panel), layout.depth(k) * 16, tile.panels,
+                     sums + r * columns, columns, k == 0});
+      if (k + depth == weights.inputs) finish_rows(job, tile, r, count, sums);
+    }
+  }
+}
+
+}  // namespace tessera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tessera {
+namespace {
+
+constexpr auto kFastTile = TESSERA_BUILDS(fast_tile);
+
+// The pairs of one slice of a panel; what lies behind the last input or output stays zero.
+void fill_pairs(ConstMatrix weight, std::int64_t first, std::int64_t k, std::int64_t depth, std::uint16_t* panel) {
+  const std::int64_t rows = std::min<std::int64_t>(16, weight.rows - first);
+  for (std::int64_t n = 0; n < rows; ++n) {
+    const float* row = weight.row(first + n) + k;
+    for (std::int64_t i = 0; i < depth; ++i) panel[(i / 2 * 16 + n) * 2 + i % 2] = bfloat::round(row[i]);
+  }
+}
+
+}  // namespace
+
+PackedWeights pack_fast_weights(Context& context, ConstMatrix weight) {
+  PackedWeights packed;
+  packed.inputs = weight.columns;
+  packed.outputs = weight.rows;
+  packed.fast = true;
+  const bfloat::PanelLayout layout{packed.inputs, packed.panel_count()};
+  packed.panels = context.allocate({layout.size()}, DType::bf16);
+  auto* panels = reinterpret_cast<std::uint16_t*>(packed.panels.bytes());
+  context.parallel_for(layout.panels, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      for (std::int64_t k = 0; k < layout.inputs; k += bfloat::kSlice) {
+        const std::int64_t depth = std::min(layout.inputs - k, bfloat::kSlice);
+        fill_pairs(weight, panel * 16, k, depth, panels + layout.offset(k, panel));
+      }
+    }
+  });
+  return packed;
+}
+
+void fast_product(Context& context, const ProductJob& job) {
+  if (!context.bfloat_unit()) {
+    throw ArgumentError("product: the weights were packed for fast math, which this context has not");
+  }
+  const bfloat::Kernels unit = bfloat::kernels_of(context, *context.bfloat_unit());
+  const ProductPlan plan(job, context.threads(), kFastTileRows, kFastTilePanels);
+  context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kFastTile)](auto begin, auto end) {
+    for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), unit);
+  });
+}
+
+}  // namespace tessera
+#endif
