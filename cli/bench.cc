@@ -112,16 +112,17 @@ void BenchPrinter::print_result(const ordered_json& fields) const {
 
 ordered_json describe_machine(const CommonOptions& options) {
   const auto context = make_context(options);
-  return {{"bench", "machine"},
-          {"cpu", cpu_name()},
-          {"cores", thread_count({})},
-          {"device", context->device().is_cuda() ? "cuda:" + std::to_string(context->device().index) : "cpu"},
-          {"isa", name_of(context->isa())},
-          {"threads", context->threads()},
-          {"math", options.math},
-          {"version", version_text()},
-          {"compiler", kCompiler},
-          {"build", kBuild}};
+  ordered_json machine = {
+      {"bench", "machine"},
+      {"cpu", cpu_name()},
+      {"cores", thread_count({})},
+      {"device", context->device().is_cuda() ? "cuda:" + std::to_string(context->device().index) : "cpu"},
+      {"isa", name_of(context->isa())},
+      {"threads", context->threads()},
+      {"math", name_of(context->math())}};
+  if (context->bfloat_unit()) machine["bf16"] = name_of(*context->bfloat_unit());
+  machine.update({{"version", version_text()}, {"compiler", kCompiler}, {"build", kBuild}});
+  return machine;
 }
 
 const CommandInfo kBench = {
@@ -131,8 +132,9 @@ const CommandInfo kBench = {
     "Measures on this machine and prints the hardware and the settings with the figures. kernels: the peak of fused "
     "multiply-adds, products of several shapes as a share of it, and products of one row as a share of the memory's "
     "streaming speed, each on one thread and on all. codec: loading, encoding and decoding as multiples of real time, "
-    "and the wait for the first frame of a stream, on one thread, two, four … and all, or on --threads alone. model: "
-    "loading, "
+    "and the wait for the first frame of a stream, on one thread, two, four … and all, or on --threads alone; with "
+    "--math fast also how far fast math is from exact, as the share of equal codes of each level and the SNR between "
+    "what both decode of the same codes. Where there is a bf16 unit, kernels adds fast products. model: loading, "
     "reading a prompt, decoding by the length of the context and by the number of sequences, and drafts of multi-token "
     "prediction with a share of them made true; a folder of a config.json alone gets random weights. Every figure is "
     "the best of several runs.",

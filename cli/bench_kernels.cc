@@ -51,9 +51,9 @@ struct Shape3 {
 /// One product with its operands on the context's device.
 class Trial {
  public:
-  Trial(Context& context, const Shape3& shape, DType storage)
+  Trial(Context& context, const Shape3& shape, WeightFormat format)
       : context_(context),
-        weights_(pack(context, shape, storage)),
+        weights_(pack(context, shape, format)),
         x_(context.allocate({shape.rows, shape.inputs})),
         out_(context.allocate({shape.rows, shape.outputs})) {
     const std::vector<float> values = random_floats(shape.rows * shape.inputs);
@@ -67,9 +67,9 @@ class Trial {
   }
 
  private:
-  static PackedWeights pack(Context& context, const Shape3& shape, DType storage) {
+  static PackedWeights pack(Context& context, const Shape3& shape, WeightFormat format) {
     const std::vector<float> values = random_floats(shape.inputs * shape.outputs);
-    return pack_weights(context, {values.data(), shape.outputs, shape.inputs}, storage);
+    return pack_weights(context, {values.data(), shape.outputs, shape.inputs}, format);
   }
 
   Context& context_;
@@ -135,6 +135,27 @@ void bench_rows(Context& context, MemoryStream& memory, const BenchPrinter& prin
   }
 }
 
+/// Products on the bf16 unit, by turns with exact ones; nothing without a unit.
+void bench_fast_products(const CommonOptions& options, Context& exact, const BenchPrinter& printer) {
+  CommonOptions as_fast = options;
+  as_fast.math = "fast";
+  as_fast.quiet = true;
+  const auto fast = make_context(as_fast, exact.threads());
+  if (fast->math() == Math::exact) return;
+  constexpr Shape3 shapes[] = {{256, 256, 256}, {512, 512, 512},  {1024, 1024, 1024}, {2048, 768, 3072},
+                               {2048, 192, 32}, {16, 1024, 1024}, {1, 4096, 8192}};
+  for (const Shape3& shape : shapes) {
+    Trial trial(*fast, shape, {DType::f32, Math::fast});
+    Trial other(exact, shape, DType::f32);
+    const auto [seconds, exact_seconds] = best_of_both([&] { trial.run(); }, [&] { other.run(); });
+    printer.print_result({{"bench", "fast product " + shape.text()},
+                          {"threads", fast->threads()},
+                          {"bf16", name_of(*fast->bfloat_unit())},
+                          {"gflops", rounded(shape.operations() / seconds / 1e9)},
+                          {"times_exact", rounded(exact_seconds / seconds)}});
+  }
+}
+
 void bench_threads(const CommonOptions& options, int threads, const BenchPrinter& printer) {
   const auto context = make_context(options, threads);
   MemoryStream memory(*context);
@@ -144,6 +165,7 @@ void bench_threads(const CommonOptions& options, int threads, const BenchPrinter
   }
   bench_products(*context, printer);
   bench_rows(*context, memory, printer);
+  bench_fast_products(options, *context, printer);
 }
 
 }  // namespace

@@ -268,6 +268,7 @@ ordered_json Generate::result(const Generation& generation) const {
   json["finish_reason"] = generation.end() == Generation::End::stop ? "stop" : "length";
   const double decode = generation.decode_seconds();
   const auto steps = static_cast<double>(generated.empty() ? 0 : generated.size() - 1);  // the first is the prompt's
+  json["math"] = name_of(model_.context->math());
   json["timing"] = {{"prefill_s", generation.prefill_seconds()},
                     {"first_token_s", first_seconds_},
                     {"decode_s", decode},
@@ -309,7 +310,8 @@ const CommandInfo kGenerate = {
     "PROMPT",
     "continue a prompt with a language model",
     "Continues a text, or raw ids, with the language model in the folder --model (Llama, Qwen2, Qwen3, Qwen3-MoE, "
-    "MiMo-V2-Flash, DeepSeek-V2 and -V3, LongCat-Flash in their public layout) and prints what comes as it comes: text where the folder has a tokenizer, "
+    "MiMo-V2-Flash, DeepSeek-V2 and -V3, LongCat-Flash in their public layout) and prints what comes as it comes: text "
+    "where the folder has a tokenizer, "
     "else ids. With --json one line: ids, text, log-probabilities over the whole vocabulary (natural), times, and how "
     "many drafted ids were accepted. Drafts come from the checkpoint's layers of multi-token prediction, and are "
     "verified by the model itself, so that --mtp changes the speed and never the ids; auto drafts as many ids as pay "

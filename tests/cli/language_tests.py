@@ -13,7 +13,7 @@ from run_cli_tests import GOLDEN, CliTest, lines_of
 DRAFTED = str(GOLDEN / "drafts" / "mimo_v2_three_bf16")
 PLAIN = GOLDEN / "decoder" / "qwen3_f32"
 TOKENIZER = GOLDEN / "text" / "qwen"
-RESULT_KEYS = ["prompt_tokens", "ids", "finish_reason", "timing", "mtp"]
+RESULT_KEYS = ["prompt_tokens", "ids", "finish_reason", "math", "timing", "mtp"]
 
 
 def golden_tensor(folder, name):
