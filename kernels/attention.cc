@@ -21,40 +21,41 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
-// A block of queries of one head: rows [first, first + rows). Scores and weights of position j lie at column
-// j - base, base a multiple of 16.
+// A block of the lines of one key/value head: rows [first, first + rows). Scores and weights of position j lie at
+// column j - base, base a multiple of 16.
 struct QueryBlock {
   QueryBlock(const AttentionJob& job_, const AttentionPlan& plan, std::int64_t task, float* work)
-      : job(job_), step(plan.scores_step) {
-    head = task / plan.blocks;
-    key_value_head = job.key_value_head(head);
-    first = task % plan.blocks * AttentionPlan::kRows;
-    rows = std::min(AttentionPlan::kRows, job.queries.rows - first);
-    begin = job.begin(first);
-    end = job.end(first + rows - 1);
+      : job(job_), group(plan.group), step(plan.scores_step) {
+    key_value_head = task / plan.blocks;
+    first = task % plan.blocks * plan.lines;
+    rows = std::min(plan.lines, job.queries.rows * group - first);
+    begin = row_begin(0);
+    end = row_end(rows - 1);
     base = begin / 16 * 16;
     scores = work;
-    queries = scores + AttentionPlan::kRows * step;
-    chains = queries + AttentionPlan::kRows * ((job.ring.head_dim + 15) / 16 * 16);
-    totals = chains + AttentionPlan::kRows * job.ring.padded();
-    denominators = totals + AttentionPlan::kRows * job.ring.padded();
+    queries = scores + plan.lines * step;
+    chains = queries + plan.lines * ((job.ring.head_dim + 15) / 16 * 16);
+    totals = chains + plan.lines * job.ring.padded();
+    denominators = totals + plan.lines * job.ring.padded();
   }
+  [[nodiscard]] std::int64_t query(std::int64_t r) const { return (first + r) / group; }
+  [[nodiscard]] std::int64_t head(std::int64_t r) const { return key_value_head * group + (first + r) % group; }
   [[nodiscard]] float* score_at(std::int64_t r, std::int64_t position) const {
     return scores + r * step + position - base;
   }
-  [[nodiscard]] std::int64_t row_begin(std::int64_t r) const { return job.begin(first + r); }
-  [[nodiscard]] std::int64_t row_end(std::int64_t r) const { return job.end(first + r); }
+  [[nodiscard]] std::int64_t row_begin(std::int64_t r) const { return job.begin(query(r)); }
+  [[nodiscard]] std::int64_t row_end(std::int64_t r) const { return job.end(query(r)); }
 
   const AttentionJob& job;
-  std::int64_t step;
-  std::int64_t head, key_value_head, first, rows, begin, end, base;
+  std::int64_t group, step;
+  std::int64_t key_value_head, first, rows, begin, end, base;
   float *scores, *queries, *chains, *totals, *denominators;
 };
 
 static HWY_INLINE void score_block(const QueryBlock& b) {
   const std::int64_t head_dim = b.job.ring.head_dim;
   for (std::int64_t r = 0; r < b.rows; ++r) {
-    const float* row = b.job.queries.row(b.first + r) + b.head * head_dim;
+    const float* row = b.job.queries.row(b.query(r)) + b.head(r) * head_dim;
     std::memcpy(b.queries + r * head_dim, row, static_cast<std::size_t>(head_dim) * sizeof(float));
   }
   // Panels of one slice are neighbours in the ring.
@@ -85,7 +86,7 @@ static HWY_INLINE float weights_of_row(const QueryBlock& b, std::int64_t r) {
   std::fill(b.score_at(r, from), b.score_at(r, begin), kHidden);
   std::fill(b.score_at(r, end), b.score_at(r, to), kHidden);
   float peak = largest(b.score_at(r, from), to - from);
-  if (b.job.sinks != nullptr) peak = std::max(peak, b.job.sinks[b.head]);
+  if (b.job.sinks != nullptr) peak = std::max(peak, b.job.sinks[b.head(r)]);
   const Floats most = Lanes::set(peak);
   float sum = 0.0F;
   for (std::int64_t at = from; at < to;) {
@@ -99,7 +100,7 @@ static HWY_INLINE float weights_of_row(const QueryBlock& b, std::int64_t r) {
     }
     sum = first ? fold(chains) : sum + fold(chains);
   }
-  return b.job.sinks == nullptr ? sum : sum + scalar::exp<scalar::Lanes>(b.job.sinks[b.head] - peak);
+  return b.job.sinks == nullptr ? sum : sum + scalar::exp<scalar::Lanes>(b.job.sinks[b.head(r)] - peak);
 }
 
 // One slice of positions for rows [r, r + count): what all of them see together in blocks, the rest row by row.
@@ -138,7 +139,7 @@ static HWY_INLINE void add_slice(const QueryBlock& b, std::int64_t slice, std::i
 
 static HWY_INLINE void write_row(const QueryBlock& b, std::int64_t r) {
   const std::int64_t value_dim = b.job.ring.value_dim;
-  float* out = b.job.out.row(b.first + r) + b.head * value_dim;
+  float* out = b.job.out.row(b.query(r)) + b.head(r) * value_dim;
   if (b.row_begin(r) >= b.row_end(r)) {
     std::fill_n(out, value_dim, 0.0F);
     return;
@@ -203,8 +204,8 @@ void append_panel(const AppendJob& job, int heads, std::int64_t panel) {
 constexpr std::int64_t kLeastParallelWork = 50000;
 
 void attend_on_cpu(Context& context, const AttentionJob& job) {
-  const AttentionPlan plan(job);
-  const std::int64_t fused = plan.visible * job.shape.heads * (job.ring.padded() + job.ring.head_dim) / 16;
+  const AttentionPlan plan(job, context.threads());
+  const std::int64_t fused = plan.visible * job.shape.key_value_heads * (job.ring.padded() + job.ring.head_dim) / 16;
   const std::int64_t workers = fused < kLeastParallelWork ? 1 : std::min<std::int64_t>(context.threads(), plan.tasks);
   const Tensor work = context.scratch({workers, plan.floats});
   std::atomic<std::int64_t> next{0};

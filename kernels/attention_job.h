@@ -63,27 +63,36 @@ struct AttentionJob {
   }
 };
 
-/// How a CPU cuts attention into tasks, and the work memory of each: a task is a block of neighbouring queries of one
-/// head, so that keys and values come from memory once a block.
+/// How a CPU cuts attention into tasks, and the work memory of each. The lines of a key/value head are the queries of
+/// all heads that read it, position by position; a task is a block of neighbouring lines, so that keys and values come
+/// from memory once a block.
 struct AttentionPlan {
-  static constexpr std::int64_t kRows = 24;
+  static constexpr std::int64_t kMostLines = 24;
 
-  explicit AttentionPlan(const AttentionJob& job) : blocks((job.queries.rows + kRows - 1) / kRows) {
+  AttentionPlan(const AttentionJob& job, int threads) : group(job.shape.heads / job.shape.key_value_heads) {
+    const std::int64_t all = job.queries.rows * group;
+    // Few lines are shared among the threads.
+    const std::int64_t share = (all * job.shape.key_value_heads + threads - 1) / threads;
+    lines = std::clamp<std::int64_t>(share, 1, kMostLines);
+    blocks = (all + lines - 1) / lines;
     std::int64_t widest = 0;
-    for (std::int64_t first = 0; first < job.queries.rows; first += kRows) {
-      const std::int64_t last = std::min(first + kRows, job.queries.rows) - 1;
-      visible += std::max<std::int64_t>(job.end(last) - job.begin(first), 0) * (last + 1 - first);
-      widest = std::max(widest, job.end(last) - job.begin(first));
+    for (std::int64_t first = 0; first < all; first += lines) {
+      const std::int64_t last = std::min(first + lines, all) - 1;
+      const std::int64_t seen = job.end(last / group) - job.begin(first / group);
+      visible += std::max<std::int64_t>(seen, 0) * (last + 1 - first);
+      widest = std::max(widest, seen);
     }
     // An odd number of cache lines a row: the rows of a block then never share their cache sets.
     scores_step = (((widest + 15) / 16 + 1) | 1) * 16;
-    tasks = blocks * job.shape.heads;
-    floats = kRows * (scores_step + (job.ring.head_dim + 15) / 16 * 16 + 2 * job.ring.padded() + 16);
+    tasks = blocks * job.shape.key_value_heads;
+    floats = lines * (scores_step + (job.ring.head_dim + 15) / 16 * 16 + 2 * job.ring.padded() + 16);
   }
 
-  std::int64_t blocks;
+  std::int64_t group;  // heads that read one key/value head
+  std::int64_t lines = 0;
+  std::int64_t blocks = 0;
   std::int64_t tasks = 0;
-  std::int64_t visible = 0;  // pairs of query and key, a head
+  std::int64_t visible = 0;  // pairs of line and key, a key/value head
   std::int64_t scores_step = 0;
   std::int64_t floats = 0;  // work memory of one task
 };
