@@ -33,7 +33,7 @@ Subject synthetic_picture(const ImageCodecInfo& info) {
 
 Subject read_subject(const PictureModel& model, const std::string& path) {
   const media::Image image = media::read_image(path).image;
-  return {path, to_input(processor_for(model, image), image)};
+  return {path, to_input(processor_for(model, {image.rows, image.columns}), image)};
 }
 
 void bench_picture(const PictureModel& model, Context& context, const Subject& subject, const BenchPrinter& printer) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cli/codec_rates.h"
+#include "cli/figure.h"
 #include "kernels/constants.h"
 
 namespace tessera::cli {
@@ -22,11 +23,28 @@ double entropy(const std::vector<std::int64_t>& counts, std::int64_t ids) {
   return std::max(bits, 0.0);
 }
 
+nlohmann::ordered_json levels_json(const CodeUse& use) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const LevelUse& level : use.levels()) {
+    json.push_back({{"level", json.size()},
+                    {"codebook", level.codebook},
+                    {"used", level.used},
+                    {"entropy_bits", figure(level.entropy_bits)}});
+  }
+  return json;
+}
+
 }  // namespace
+
+CodeUse::CodeUse(const AudioCodecInfo& codec)
+    : codebooks_(codec.codebook_sizes), rates_(level_rates(codec, codec.levels)) {}
+
+CodeUse::CodeUse(const ImageCodecInfo& codec)
+    : codebooks_(codec.codebook_sizes), rates_(codebooks_.size(), 1.0 / codec.factor / codec.factor) {}
 
 void CodeUse::add(const Codes& codes) {
   for (std::size_t level = counts_.size(); level < codes.rows.size(); ++level) {
-    counts_.emplace_back(static_cast<std::size_t>(codec_->codebook_sizes.at(level)));
+    counts_.emplace_back(static_cast<std::size_t>(codebooks_.at(level)));
   }
   for (std::size_t level = 0; level < codes.rows.size(); ++level) {
     for (const std::int32_t id : codes.rows[level]) ++counts_[level].at(static_cast<std::size_t>(id));
@@ -41,29 +59,37 @@ std::vector<LevelUse> CodeUse::levels() const {
     use.ids = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
     use.used = std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; });
     use.entropy_bits = entropy(counts, use.ids);
-    use.ids_a_second = codec_->frame_rate() * static_cast<double>(codec_->multiple(all.size()));
     all.push_back(use);
   }
   return all;
 }
 
-double CodeUse::entropy_kbps() const {
+double CodeUse::entropy_rate() const {
   double bits = 0;
-  for (const LevelUse& level : levels()) bits += level.ids_a_second * level.entropy_bits;
-  return std::round(bits) / 1000;
+  std::size_t i = 0;
+  for (const LevelUse& level : levels()) bits += rates_[i++] * level.entropy_bits;
+  return bits;
 }
 
+double CodeUse::nominal_rate() const {
+  double bits = 0;
+  for (std::size_t i = 0; i < counts_.size(); ++i) bits += rates_[i] * log2_of(codebooks_[i]);
+  return bits;
+}
+
+double entropy_kbps(const CodeUse& use) { return std::round(use.entropy_rate()) / 1000; }
+
 void put_json(const CodeUse& use, const AudioCodecInfo& codec, nlohmann::ordered_json& json) {
-  const std::vector<LevelUse> levels = use.levels();
+  const nlohmann::ordered_json levels = levels_json(use);
   json["kbps"] = kilobits_per_second(codec, static_cast<int>(levels.size()));
-  json["entropy_kbps"] = use.entropy_kbps();
-  json["code_use"] = nlohmann::ordered_json::array();
-  for (std::size_t level = 0; level < levels.size(); ++level) {
-    json["code_use"].push_back({{"level", level},
-                                {"codebook", levels[level].codebook},
-                                {"used", levels[level].used},
-                                {"entropy_bits", std::round(levels[level].entropy_bits * 1e4) / 1e4}});
-  }
+  json["entropy_kbps"] = entropy_kbps(use);
+  json["code_use"] = levels;
+}
+
+void put_picture_json(const CodeUse& use, nlohmann::ordered_json& json) {
+  json["bits_per_pixel"] = figure(use.nominal_rate());
+  json["entropy_bits_per_pixel"] = figure(use.entropy_rate());
+  json["code_use"] = levels_json(use);
 }
 
 }  // namespace tessera::cli

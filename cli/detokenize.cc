@@ -252,11 +252,10 @@ void Detokenize::write_picture(const std::string& path, const media::Image& imag
 void Detokenize::take_picture(const CodesRecord& record) {
   if (!pictures_) open_pictures();
   const ImageCodec& codec = *pictures_->codec;
-  check_picture_record(record, codec.info(), item_->where);
   if (!to_folder_ && ++outputs_ > 1) {
     throw UsageError("more than one input does not fit in one file: give a folder (-o out/)");
   }
-  media::Image image = to_image(pictures_->processor, codec.decode(*session_.context, record.codes));
+  media::Image image = decode_picture(*pictures_, *session_.context, record, item_->where);
   const std::string name = name_for(record);
   progress_->add(0);
   if (common_.json) {

@@ -77,9 +77,12 @@ std::string html_number(double value, int digits) {
 }
 
 std::string html_image(const std::string& name, const std::string& png) {
-  const std::string text = html_text(name);
-  return "<figure><figcaption>" + text + "</figcaption><img alt=\"" + text + "\" src=\"data:image/png;base64," +
-         base64(png) + "\"></figure>";
+  return "<img alt=\"" + html_text(name) + "\" src=\"data:image/png;base64," + base64(png) + "\">";
+}
+
+std::string html_figure(const std::string& caption, const std::string& html, const std::string& css) {
+  const std::string type = css.empty() ? "" : " class=\"" + css + "\"";
+  return "<figure" + type + "><figcaption>" + html_text(caption) + "</figcaption>" + html + "</figure>";
 }
 
 std::string html_player(std::span<const float> samples, int sample_rate, int channels) {

@@ -14,8 +14,10 @@ namespace tessera::cli {
 [[nodiscard]] std::string html_number(double value, int digits);
 /// One row of a table; the cells are HTML.
 [[nodiscard]] std::string html_row(const std::vector<std::string>& cells, bool head = false);
-/// A captioned picture, the PNG inside.
+/// A picture, the PNG inside. `name` is what it is called where it cannot be shown.
 [[nodiscard]] std::string html_image(const std::string& name, const std::string& png);
+/// HTML under a caption of plain text; `css` is its class, if not empty.
+[[nodiscard]] std::string html_figure(const std::string& caption, const std::string& html, const std::string& css = "");
 /// An audio player of interleaved samples, inside as 16-bit WAV.
 [[nodiscard]] std::string html_player(std::span<const float> samples, int sample_rate, int channels);
 

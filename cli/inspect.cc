@@ -6,10 +6,10 @@
 #include "cli/codes_file.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/inputs.h"
+#include "cli/inspect_report.h"
 #include "cli/language_model.h"
 #include "cli/output.h"
-#include "cli/report.h"
+#include "cli/picture_model.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -17,6 +17,7 @@
 #include "codec/checkpoint/checkpoint.h"
 #include "codec/image_codec.h"
 #include "kernels/error.h"
+#include "media/audio.h"
 #include "media/image.h"
 
 namespace tessera::cli {
@@ -90,7 +91,8 @@ ordered_json checkpoint_json(const std::string& path, const AudioCodecInfo& info
   return json;
 }
 
-ordered_json picture_checkpoint_json(const std::string& path, const ImageCodecInfo& info) {
+ordered_json picture_checkpoint_json(const std::string& path, const ImageCodec& codec, const Context& context) {
+  const ImageCodecInfo& info = codec.info();
   return {{"input", path},
           {"status", "ok"},
           {"kind", "checkpoint"},
@@ -100,7 +102,8 @@ ordered_json picture_checkpoint_json(const std::string& path, const ImageCodecIn
           {"codebook_sizes", info.codebook_sizes},
           {"pixels_per_code", info.factor},
           {"frames_per_code", info.time_factor > 0 ? ordered_json(info.time_factor) : ordered_json(nullptr)},
-          {"decodes", info.decodes}};
+          {"decodes", info.decodes},
+          {"memory", memory_table(codec, context)}};
 }
 
 ordered_json picture_json(const std::string& path, const media::ImageInfo& info) {
@@ -196,6 +199,15 @@ std::string table_text(const ordered_json& table) {
   return text;
 }
 
+/// What memory_json() made, of one picture or of several.
+std::string memory_lines(const ordered_json& memory) {
+  if (memory.is_null()) return "unknown";
+  if (memory.is_object()) return memory_text(memory) + " (" + plain(memory.at("model")) + ")";
+  std::string text;
+  for (const ordered_json& entry : memory) text += "\n    " + memory_text(entry);
+  return text;
+}
+
 /// One "key: value" a line, for people.
 std::string text_of(const ordered_json& object) {
   std::string text = plain(object.at("input")) + "\n";
@@ -204,25 +216,10 @@ std::string text_of(const ordered_json& object) {
     std::string name = key;
     for (char& c : name) c = c == '_' ? ' ' : c;
     const bool table = key == "bit_rates" || key == "bandwidths";
-    text += "  " + name + ": " + (table ? table_text(value) : plain(value)) + "\n";
+    const std::string shown = table ? table_text(value) : key == "memory" ? memory_lines(value) : plain(value);
+    text += "  " + name + ": " + shown + "\n";
   }
   return text;
-}
-
-/// MODEL or MODEL@LEVELS.
-struct ReportModel {
-  std::string path;
-  int levels = 0;
-  Session session;
-};
-
-ReportModel parse_model(const std::string& text) {
-  std::error_code ignored;
-  if (fs::exists(text, ignored)) return {text, 0, {}};
-  const std::size_t at = text.rfind('@');
-  const std::string digits = at == text.npos ? "" : text.substr(at + 1);
-  const bool number = !digits.empty() && digits.size() < 5 && digits.find_first_not_of("0123456789") == digits.npos;
-  return number ? ReportModel{text.substr(0, at), std::stoi(digits), {}} : ReportModel{text, 0, {}};
 }
 
 class Inspect final : public Command {
@@ -236,42 +233,38 @@ class Inspect final : public Command {
   void describe_guarded(const std::string& path);
   [[nodiscard]] ordered_json describe_codes(const std::string& path);
   [[nodiscard]] ordered_json describe_checkpoint(const std::string& path) const;
-  void open_codecs();
-  void write_report();
-  void add_to_report(Report& report, const Input& input);
+  [[nodiscard]] ordered_json describe_picture(const std::string& path);
+  [[nodiscard]] ordered_json picture_memory_json(const media::ImageInfo& info);
   void bad(const std::string& path, const std::string& message, const std::string& reason);
 
   CommonOptions common_;
   std::vector<std::string> paths_;
-  std::string report_;
-  std::vector<std::string> compare_;
-  int levels_ = 0;
-  bool recursive_ = false;
-  std::vector<ReportModel> models_;
-  double start_ = 0;
-  std::optional<double> duration_;
+  ReportRequest report_;
+  std::unique_ptr<Context> picture_context_;  // for what pictures need
+  PictureModel picture_model_;
   std::unique_ptr<LineOutput> output_;
   bool any_bad_ = false;
 };
 
 void Inspect::declare(OptionList& list) {
   list.positional("PATH", paths_, "checkpoints, media files, codes files");
-  list.path("--report", "DIR", report_, "encode and decode media files; draw and play what was lost in DIR/index.html")
+  list.path("--report", "DIR", report_.folder,
+            "encode and decode media files; draw and play what was lost in DIR/index.html")
       .kind = ValueKind::folder;
-  list.paths("--compare", "MODEL[@LEVELS]", compare_,
+  list.paths("--compare", "MODEL[@LEVELS]", report_.compare,
              "of --report: one more checkpoint to show beside --model, all its levels or the first so many");
-  list.integer("--levels", "N", levels_, 0, 1024, "of --report: only the first N levels of --model").default_text =
-      "every level";
-  list.flag("-r,--recursive", recursive_, "of --report: take the media files in folders");
-  list.number("--start", "SECONDS", start_, 0, 1e9, "of --report: skip the beginning");
-  list.number("--duration", "SECONDS", duration_, 1e-9, 1e9, "of --report: take at most so much");
+  list.integer("--levels", "N", report_.levels, 0, 1024, "of --report: only the first N levels of --model")
+      .default_text = "every level";
+  list.flag("-r,--recursive", report_.recursive, "of --report: take the media files in folders");
+  list.number("--start", "SECONDS", report_.start, 0, 1e9, "of --report: skip the beginning");
+  list.number("--duration", "SECONDS", report_.duration, 1e-9, 1e9, "of --report: take at most so much");
   declare_common(list, common_);
 }
 
 void Inspect::check() const {
   check_common(common_);
-  if (report_.empty()) {
-    if (!compare_.empty()) throw UsageError("--compare is for --report DIR");
+  if (report_.folder.empty()) {
+    if (!report_.compare.empty()) throw UsageError("--compare is for --report DIR");
     return refuse_existing(common_.output, common_.overwrite);
   }
   if (paths_.empty()) throw UsageError("--report needs media files to draw");
@@ -281,8 +274,38 @@ void Inspect::check() const {
 ordered_json Inspect::describe_checkpoint(const std::string& path) const {
   if (is_text_model(path)) return describe_text_model(path);
   const auto context = make_context(common_);
-  if (is_image_codec(path)) return picture_checkpoint_json(path, load_image_codec(*context, path)->info());
+  if (is_image_codec(path)) return picture_checkpoint_json(path, *load_image_codec(*context, path), *context);
   return checkpoint_json(path, load_audio_codec(*context, path)->info());
+}
+
+/// What the image codec that would encode it needs; null without one, and for a picture that it refuses.
+ordered_json Inspect::picture_memory_json(const media::ImageInfo& info) {
+  const bool named = !named_model(common_).empty();
+  if (named ? !is_picture_model(common_) : embedded_model_path("image_codec").empty()) return nullptr;
+  const std::string path = picture_model_path(common_);
+  if (!picture_context_) {
+    picture_context_ = make_context(common_);
+    picture_model_ = open_picture_model(*picture_context_, path);
+  }
+  const bool turned = info.orientation > 4;
+  const int rows = turned ? info.columns : info.rows;
+  const int columns = turned ? info.rows : info.columns;
+  try {
+    const media::ImageSize size = media::shaped_size(processor_for(picture_model_, {rows, columns}), rows, columns);
+    ordered_json memory = memory_json(*picture_model_.codec, *picture_context_, size.rows, size.columns);
+    memory["model"] = path;
+    memory["available_bytes"] = picture_model_.memory.bytes;
+    return memory;
+  } catch (const InputError&) {
+    return nullptr;
+  }
+}
+
+ordered_json Inspect::describe_picture(const std::string& path) {
+  const media::ImageInfo info = media::probe_image(path);
+  ordered_json json = picture_json(path, info);
+  json["memory"] = picture_memory_json(info);
+  return json;
 }
 
 ordered_json Inspect::describe_codes(const std::string& path) {
@@ -312,8 +335,7 @@ void Inspect::describe(const std::string& path) {
       result = describe_codes(path);
       break;
     case Content::media:
-      result = media::is_image_file(path) ? picture_json(path, media::probe_image(path))
-                                          : media_json(path, media::probe_audio(path));
+      result = media::is_image_file(path) ? describe_picture(path) : media_json(path, media::probe_audio(path));
       break;
   }
   output_->write(common_.json ? line_of(result) : text_of(result));
@@ -338,58 +360,16 @@ void Inspect::describe_guarded(const std::string& path) {
   }
 }
 
-void Inspect::open_codecs() {
-  models_.push_back({model_path(common_), levels_, {}});
-  for (const std::string& text : compare_) models_.push_back(parse_model(text));
-  for (ReportModel& model : models_) {
-    CommonOptions options = common_;
-    options.model = model.path;
-    model.session = open_session(options);
-    const int levels = model.session.codec->info().levels;
-    if (model.levels > levels) {
-      throw UsageError(std::to_string(model.levels) + " levels: " + model.path + " has " + std::to_string(levels));
-    }
-  }
-}
-
-void Inspect::add_to_report(Report& report, const Input& input) {
-  SourceOptions options;
-  options.read.start = start_;
-  options.read.duration = duration_;
-  try {
-    if (!input.error.empty()) throw InputError(input.reason, input.error);
-    for (const ordered_json& record : report.add(input.path, options)) {
-      if (common_.json) output_->write(line_of(record));
-    }
-  } catch (const InputError& error) {
-    check_interrupted();
-    bad(input.path, error.what(), error.reason());
-  }
-}
-
-void Inspect::write_report() {
-  const std::string index = fs::path(report_) / "index.html";
-  refuse_existing(index, common_.overwrite);
-  open_codecs();
-  CommonOptions cpu = common_;
-  cpu.device = "cpu";
-  const auto meter = make_context(cpu);
-  make_folder(report_);
-  std::vector<ReportCodec> codecs;
-  for (const ReportModel& model : models_) codecs.emplace_back(model.session, *meter, model.path, model.levels);
-  Report report(std::move(codecs), report_, common_.overwrite);
-  for (const Input& input : expand_inputs({.paths = paths_, .lists = {}, .recursive = recursive_})) {
-    add_to_report(report, input);
-  }
-  report.finish();
-  if (!common_.quiet) say("tessera: the report is " + index + "\n");
-}
-
 int Inspect::run() {
   check();
   output_ = std::make_unique<LineOutput>(common_.output, common_.overwrite);
-  if (!report_.empty()) {
-    write_report();
+  if (!report_.folder.empty()) {
+    report_.paths = paths_;
+    write_report(report_, common_,
+                 {[&](const ordered_json& record) {
+                    if (common_.json) output_->write(line_of(record));
+                  },
+                  [&](const auto& path, const auto& message, const auto& reason) { bad(path, message, reason); }});
     return any_bad_ ? kBadInput : kDone;
   }
   if (paths_.empty()) paths_ = {model_path(common_)};
@@ -405,15 +385,22 @@ const CommandInfo kInspect = {
     "[PATH...]",
     "what a checkpoint, a media file or a codes file is",
     "Describes each PATH, by its content; without one, the checkpoint that --model names. A checkpoint's bit rates are "
-    "listed by the number of levels, and the other way round for the bandwidths its configuration names. --report DIR "
+    "listed by the number of levels, and the other way round for the bandwidths its configuration names. Of an image "
+    "codec, and of a picture with the one that would encode it, the memory that encoding and decoding take beside the "
+    "weights. --report DIR "
     "encodes and decodes media files and writes DIR/index.html, a page that needs no other file: figures of quality as "
     "of tokenize --quality, bit rates as they are and entropy-coded, speed, how much of each codebook is used, both "
-    "sounds (the first minute), log-mel spectrograms of the original, the reconstruction and their difference. With "
-    "--compare it shows several checkpoints side by side, with their means over all inputs; --json prints a line an "
+    "sounds (the first minute), log-mel spectrograms of the original, the reconstruction and their difference; of "
+    "pictures PSNR and SSIM, both pictures and their difference, scaled as its caption says, and a plot of how often "
+    "the "
+    "entries of the codebook occur. Sounds go to the audio codecs, pictures to the image codecs among the checkpoints. "
+    "With --compare it shows several checkpoints side by side, with their means over all inputs; --json prints a line "
+    "an "
     "input and checkpoint.",
     "  tessera inspect\n"
     "  tessera inspect --json clip.flac codes.jsonl\n"
     "  tessera inspect --report report/ clip.flac\n"
+    "  tessera inspect --report report/ clip.flac photo.jpg\n"
     "  tessera inspect --report report/ -r speech/ --compare encodec/@8 --compare snac/\n",
     false,
     [] { return std::unique_ptr<Command>(std::make_unique<Inspect>()); },

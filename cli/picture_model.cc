@@ -1,11 +1,13 @@
 #include "cli/picture_model.h"
 
-#include <cmath>
 #include <filesystem>
-#include <limits>
+#include <nlohmann/json.hpp>
 
+#include "cli/code_use.h"
+#include "cli/picture_quality.h"
 #include "cli/session.h"
 #include "kernels/error.h"
+#include "kernels/memory_limit.h"
 
 namespace tessera::cli {
 namespace {
@@ -42,10 +44,11 @@ PictureModel open_picture_model(Context& context, const std::string& path) {
   model.fitted = std::filesystem::exists(file, ignored);
   model.processor = model.fitted ? media::read_image_processor(file) : plain_processor();
   model.codec = load_image_codec(context, path);
+  model.memory.bytes = available_bytes(context.device());
   return model;
 }
 
-media::ImageProcessor processor_for(const PictureModel& model, const media::Image& image) {
+media::ImageProcessor processor_for(const PictureModel& model, media::ImageSize image) {
   media::ImageProcessor processor = model.processor;
   if (model.fitted) return processor;
   const int factor = model.codec->info().factor;
@@ -67,25 +70,48 @@ media::Image to_image(const media::ImageProcessor& processor, const FloatPicture
                             {static_cast<int>(picture.rows), static_cast<int>(picture.columns), picture.values});
 }
 
-CodesRecord encode_picture(const PictureModel& model, Context& context, const std::string& path, bool allow_truncated,
-                           std::optional<double>* psnr) {
+PictureInput read_picture(const PictureModel& model, const Context& context, const std::string& path,
+                          bool allow_truncated, PictureWork work) {
   media::ImageReadOptions options;
   options.allow_truncated = allow_truncated;
-  const media::ImageFile file = media::read_image(path, options);
-  const media::ImageProcessor processor = processor_for(model, file.image);
-  const FloatPicture picture = to_input(processor, file.image);
+  media::ImageFile file = media::read_image(path, options);
+  PictureInput input;
+  input.processor = processor_for(model, {file.image.rows, file.image.columns});
+  input.size = media::shaped_size(input.processor, file.image.rows, file.image.columns);
+  require_memory(model, context, input.size.rows, input.size.columns, work, path);
+  input.image = std::move(file.image);
+  input.warning = std::move(file.warning);
+  return input;
+}
+
+CodesRecord encode_picture(const PictureModel& model, Context& context, const std::string& path, bool allow_truncated,
+                           nlohmann::ordered_json* quality) {
+  const PictureWork work = quality == nullptr ? PictureWork::encode : PictureWork::both;
+  const PictureInput input = read_picture(model, context, path, allow_truncated, work);
   CodesRecord record = describe_picture_codec(model.codec->info());
   record.input = path;
   record.math = name_of(context.math());
-  record.warning = file.warning;
-  record.width = static_cast<int>(picture.columns);
-  record.height = static_cast<int>(picture.rows);
-  record.codes = model.codec->encode(context, picture);
+  record.warning = input.warning;
+  record.width = input.size.columns;
+  record.height = input.size.rows;
+  record.codes = model.codec->encode(context, to_input(input.processor, input.image));
   record.has_codes = true;
-  if (psnr == nullptr) return record;
-  const media::Image back = to_image(processor, model.codec->decode(context, record.codes));
-  *psnr = peak_signal_to_noise(media::apply_geometry(processor, file.image), back);
+  if (quality == nullptr) return record;
+  const media::Image back = to_image(input.processor, model.codec->decode(context, record.codes));
+  *quality = to_json(compare(media::apply_geometry(input.processor, input.image), back));
+  CodeUse use(model.codec->info());
+  use.add(record.codes);
+  put_picture_json(use, *quality);
   return record;
+}
+
+media::Image decode_picture(const PictureModel& model, Context& context, const CodesRecord& record,
+                            const std::string& where) {
+  const ImageCodecInfo& info = model.codec->info();
+  check_picture_record(record, info, where);
+  const Codes::Grid& grid = record.codes.grid;
+  require_memory(model, context, grid.rows * info.factor, grid.columns * info.factor, PictureWork::decode, where);
+  return to_image(model.processor, model.codec->decode(context, record.codes));
 }
 
 CodesRecord describe_picture_codec(const ImageCodecInfo& codec) {
@@ -112,16 +138,6 @@ void check_picture_record(const CodesRecord& record, const ImageCodecInfo& codec
     wrong("of " + std::to_string(record.width) + " by " + std::to_string(record.height) + " pixels in a grid of " +
           std::to_string(grid.columns) + " by " + std::to_string(grid.rows));
   }
-}
-
-double peak_signal_to_noise(const media::Image& a, const media::Image& b) {
-  double squares = 0;
-  for (std::size_t i = 0; i < a.pixels.size(); ++i) {
-    const double d = static_cast<double>(a.pixels[i]) - b.pixels[i];
-    squares += d * d;
-  }
-  if (squares == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.pixels.size()) / squares);
 }
 
 }  // namespace tessera::cli

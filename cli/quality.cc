@@ -5,6 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "cli/figure.h"
+#include "cli/mean_of_finite.h"
 #include "kernels/constants.h"
 #include "kernels/error.h"
 #include "media/channels.h"
@@ -13,11 +15,6 @@ namespace tessera::cli {
 namespace {
 
 constexpr std::int64_t kBlockFrames = 256;
-
-nlohmann::ordered_json figure(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  return std::round(value * 1e4) / 1e4;
-}
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
@@ -48,17 +45,6 @@ void for_each_channel(std::span<const float> interleaved, std::size_t channels, 
                         static_cast<int>(channel), samples.data());
     visit(channel, std::span<const float>(samples));
   }
-}
-
-double mean_of_finite(const std::vector<Quality>& all, double Quality::*figure) {
-  double sum = 0;
-  double count = 0;
-  for (const Quality& one : all) {
-    if (!std::isfinite(one.*figure)) continue;
-    sum += one.*figure;
-    ++count;
-  }
-  return sum / count;
 }
 
 }  // namespace

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "cli/html.h"
 #include "cli/png.h"
@@ -18,7 +16,6 @@
 namespace tessera::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr double kBlockSeconds = 2;
@@ -102,20 +99,6 @@ ordered_json record_of(const std::string& path, const ReportCodec& codec, const 
           {"decode_s", rounded(clip.decode_seconds)}};
 }
 
-std::string label_of(const std::string& model, int levels) {
-  fs::path path = fs::path(model).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  return path.filename().string() + (levels > 0 ? "@" + std::to_string(levels) : "");
-}
-
-void make_unique_labels(std::vector<ReportCodec>& codecs) {
-  std::set<std::string> used;
-  for (ReportCodec& codec : codecs) {
-    const std::string stem = codec.label;
-    for (int copy = 2; !used.insert(codec.label).second; ++copy) codec.label = stem + "-" + std::to_string(copy);
-  }
-}
-
 /// The clip that keeps most of the file.
 std::size_t richest(const std::vector<ReportCodec>& codecs) {
   const auto less = [](const ReportCodec& a, const ReportCodec& b) {
@@ -131,45 +114,42 @@ ReportCodec::ReportCodec(const Session& session_, Context& meter, std::string mo
     : session(&session_),
       model(std::move(model_)),
       levels(levels_),
-      label(label_of(model, levels)),
+      label(report_label(model, levels)),
       tables(meter, session->codec->info().sample_rate),
       use(session->codec->info()) {}
 
-Report::Report(std::vector<ReportCodec> codecs, const std::string& folder, bool overwrite)
-    : codecs_(std::move(codecs)), folder_(folder), overwrite_(overwrite), names_(folder, "") {
-  make_unique_labels(codecs_);
+SoundReport::SoundReport(std::vector<ReportCodec> codecs, ReportFolder& folder)
+    : codecs_(std::move(codecs)), folder_(&folder) {
+  make_labels_unique(codecs_);
 }
 
-std::string Report::pictures(const ReportCodec& codec, const ReportClip& clip, const std::string& stem) const {
+std::string SoundReport::pictures(const ReportCodec& codec, const ReportClip& clip, const std::string& stem) {
   const int channels = codec.info().channels;
   const LogMel& mel = codec.tables.mel;
   const Spectrograms drawn =
       draw(mel.of_clip(mono_of(clip.original, channels)), mel.of_clip(mono_of(clip.copy, channels)));
-  const bool alone = codecs_.size() == 1;
-  std::string html = alone ? "" : "<h3>" + html_text(codec.label) + "</h3>\n";
-  html += "<div class=\"beside\">";
+  std::string html = report_title(codec.label, codecs_.size()) + "<div class=\"beside\">";
+  const std::string label = codecs_.size() == 1 ? "" : codec.label;
   for (const auto& [name, picture] :
        {std::pair{"original", &drawn.original}, std::pair{"reconstruction", &drawn.reconstruction},
         std::pair{"difference", &drawn.difference}}) {
-    const std::string png = png_bytes(*picture);
-    write_file(stem + (alone ? "" : "." + codec.label) + "." + name + ".png", png, overwrite_);
-    html += html_image(name, png);
+    html += folder_->picture(stem, label, name, name, png_bytes(*picture));
   }
   return html + "</div>\n";
 }
 
-std::string Report::player(const std::string& label, const std::vector<float>& samples, const AudioCodecInfo& codec) {
+std::string SoundReport::player(const std::string& label, const std::vector<float>& samples,
+                                const AudioCodecInfo& codec) {
   const auto most =
       static_cast<std::size_t>(kPlayedSeconds * codec.sample_rate) * static_cast<std::size_t>(codec.channels);
   const std::size_t count = std::min(samples.size(), most);
   if (played_ + count > kMostPlayed) return {};
   played_ += count;
   const std::string cut = count < samples.size() ? ", the first minute" : "";
-  return "<figure><figcaption>" + html_text(label) + cut + "</figcaption>" +
-         html_player({samples.data(), count}, codec.sample_rate, codec.channels) + "</figure>";
+  return html_figure(label + cut, html_player({samples.data(), count}, codec.sample_rate, codec.channels));
 }
 
-std::string Report::players(const std::vector<ReportClip>& clips) {
+std::string SoundReport::players(const std::vector<ReportClip>& clips) {
   const std::size_t best = richest(codecs_);
   std::string html = player("original", clips[best].original, codecs_[best].info());
   for (std::size_t i = 0; i < clips.size(); ++i) {
@@ -179,10 +159,10 @@ std::string Report::players(const std::vector<ReportClip>& clips) {
   return "<div class=\"beside\">" + html + "</div>\n";
 }
 
-std::vector<ordered_json> Report::add(const std::string& path, const SourceOptions& options) {
+std::vector<ordered_json> SoundReport::add(const std::string& path, const SourceOptions& options) {
   std::vector<ReportClip> clips;
   for (const ReportCodec& codec : codecs_) clips.push_back(make_clip(codec, path, options));
-  const std::string stem = names_.name_for(path);
+  const std::string stem = folder_->stem_for(path);
   std::vector<ordered_json> records;
   sections_ += "<h2>" + html_text(path) + "</h2>\n" + players(clips);
   for (std::size_t i = 0; i < clips.size(); ++i) {
@@ -194,13 +174,11 @@ std::vector<ordered_json> Report::add(const std::string& path, const SourceOptio
   return records;
 }
 
-void Report::finish() {
-  std::string page = report_head() + codecs_table(codecs_) +
-                     report_definitions(codecs_.front().session->context->threads()) + "<h2>Inputs</h2>\n" +
-                     inputs_table(rows_);
-  for (const ReportCodec& codec : codecs_) page += code_use_table(codec);
-  page += sections_ + "</body></html>\n";
-  write_file((fs::path(folder_) / "index.html").string(), page, overwrite_);
+std::string SoundReport::html() const {
+  std::string page = codecs_table(codecs_) + report_definitions(codecs_.front().session->context->threads()) +
+                     "<h2>Inputs</h2>\n" + inputs_table(rows_);
+  for (const ReportCodec& codec : codecs_) page += code_use_table(codec.label, codec.use);
+  return page + sections_;
 }
 
 }  // namespace tessera::cli

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cli/audio_source.h"
-#include "cli/output.h"
 #include "cli/quality.h"
+#include "cli/report_folder.h"
 #include "cli/session.h"
 
 namespace tessera::cli {
@@ -41,30 +41,28 @@ struct ReportClip {
   double decode_seconds = 0;
 };
 
-/// Encodes and decodes media files with one codec or several and writes a folder that shows what was lost: log-mel
-/// spectrograms NAME.original.png, NAME.reconstruction.png, NAME.difference.png (NAME.CODEC.… of several codecs), and
-/// index.html, which needs no other file: figures of quality, bit rates, speed and the use of the codebooks, their
-/// means over all inputs, the sounds side by side, the pictures. Pictures show the mean of the channels. Holds one
-/// input in memory at a time.
-class Report {
+/// The part of a report that shows sounds: encodes and decodes media files with one codec or several and draws what was
+/// lost: log-mel spectrograms NAME.original.png, NAME.reconstruction.png, NAME.difference.png (NAME.CODEC.… of several
+/// codecs), and for the page figures of quality, bit rates, speed and the use of the codebooks, their means over all
+/// inputs, the sounds side by side, the pictures. Pictures show the mean of the channels. Holds one input in memory at
+/// a time.
+class SoundReport {
  public:
-  Report(std::vector<ReportCodec> codecs, const std::string& folder, bool overwrite);
+  /// `folder` outlives the report.
+  SoundReport(std::vector<ReportCodec> codecs, ReportFolder& folder);
 
   /// One record for --json a codec. Throws InputError; the report goes on without the file.
   [[nodiscard]] std::vector<nlohmann::ordered_json> add(const std::string& path, const SourceOptions& options);
-  /// Writes index.html.
-  void finish();
+  [[nodiscard]] std::string html() const;
 
  private:
-  [[nodiscard]] std::string pictures(const ReportCodec& codec, const ReportClip& clip, const std::string& stem) const;
+  [[nodiscard]] std::string pictures(const ReportCodec& codec, const ReportClip& clip, const std::string& stem);
   [[nodiscard]] std::string player(const std::string& label, const std::vector<float>& samples,
                                    const AudioCodecInfo& codec);
   [[nodiscard]] std::string players(const std::vector<ReportClip>& clips);
 
   std::vector<ReportCodec> codecs_;
-  std::string folder_;
-  bool overwrite_;
-  OutputNames names_;
+  ReportFolder* folder_;
   std::string rows_;      // of the table of inputs
   std::string sections_;  // one an input
   std::size_t played_ = 0;

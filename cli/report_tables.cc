@@ -31,22 +31,13 @@ std::string codec_row(const ReportCodec& codec) {
                  html_number(info.frame_rate(), 2),
                  std::to_string(levels),
                  html_number(kilobits_per_second(info, levels), 3),
-                 html_number(codec.use.entropy_kbps(), 3)};
+                 html_number(entropy_kbps(codec.use), 3)};
   append(cells, quality_cells(mean_of(codec.qualities)));
   append(cells, {times(codec.seconds, codec.encode_seconds), times(codec.seconds, codec.decode_seconds)});
   return html_row(cells);
 }
 
 }  // namespace
-
-std::string report_head() {
-  return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>tessera report</title>\n"
-         "<style>body{font:15px/1.5 sans-serif;margin:2em auto;max-width:80em;padding:0 1em}"
-         "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.2em .7em;text-align:right}"
-         "td:first-child{text-align:left}img{width:100%;height:160px;image-rendering:pixelated}"
-         "figure{margin:.6em 0}.beside{display:flex;flex-wrap:wrap;gap:1em}.beside figure{flex:1 1 18em}"
-         "audio{display:block}</style></head><body>\n<h1>What the codec keeps</h1>\n";
-}
 
 std::string codecs_table(const std::vector<ReportCodec>& codecs) {
   Cells names = {
@@ -55,10 +46,14 @@ std::string codecs_table(const std::vector<ReportCodec>& codecs) {
   append(names, {"encode", "decode"});
   std::string html = "<table>" + html_row(names, true);
   for (const ReportCodec& codec : codecs) html += codec_row(codec);
-  html += "</table>\n<ul>";
-  for (const ReportCodec& codec : codecs) {
-    html += "<li>" + html_text(codec.label) + ": " + html_text(codec.model) + "</li>";
-  }
+  std::vector<std::pair<std::string, std::string>> models;
+  for (const ReportCodec& codec : codecs) models.emplace_back(codec.label, codec.model);
+  return html + "</table>\n" + models_list(models);
+}
+
+std::string models_list(const std::vector<std::pair<std::string, std::string>>& models) {
+  std::string html = "<ul>";
+  for (const auto& [label, model] : models) html += "<li>" + html_text(label) + ": " + html_text(model) + "</li>";
   return html + "</ul>\n";
 }
 
@@ -91,11 +86,11 @@ std::string report_definitions(int threads) {
          std::to_string(threads) + (threads == 1 ? " thread" : " threads") + ", all inputs, one run each.</li></ul>\n";
 }
 
-std::string code_use_table(const ReportCodec& codec) {
-  std::string html = "<h2>Use of the codes: " + html_text(codec.label) + "</h2>\n<table>" +
+std::string code_use_table(const std::string& label, const CodeUse& code_use) {
+  std::string html = "<h2>Use of the codes: " + html_text(label) + "</h2>\n<table>" +
                      html_row({"level", "codebook", "codes", "entries used", "share", "entropy, bits"}, true);
   int level = 0;
-  for (const LevelUse& use : codec.use.levels()) {
+  for (const LevelUse& use : code_use.levels()) {
     html +=
         html_row({std::to_string(level++), std::to_string(use.codebook), std::to_string(use.ids),
                   std::to_string(use.used), html_number(100.0 * static_cast<double>(use.used) / use.codebook, 1) + " %",

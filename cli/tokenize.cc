@@ -114,8 +114,10 @@ void Tokenize::declare(OptionList& list) {
   list.integer("--levels", "N", levels_, 0, 1024, "only the first N levels").default_text = "every level";
   list.integer("--batch", "N", batch_, 0, 4096, "inputs in work at once; the codes are the same").default_text =
       "one a thread";
-  list.flag("--quality", quality_,
-            "decode again and add mel_distance, si_sdr_db, snr_db, stoi, bit rates and the use of the codes");
+  list.flag(
+      "--quality", quality_,
+      "decode again and add mel_distance, si_sdr_db, snr_db, stoi (of pictures psnr_db, ssim), bit rates and the use "
+      "of the codes");
   list.flag("--allow-truncated", allow_truncated_, "take files shorter than their header says, with a warning");
   list.flag("-r,--recursive", input_options_.recursive, "take the media files in folders");
   list.paths("--input-list", "FILE", input_options_.lists,
@@ -254,6 +256,7 @@ void Tokenize::make_meter(Worker& worker) const {
 void Tokenize::make_workers() {
   const std::size_t count = worker_count();
   const int threads = std::max(1, thread_count(common_) / static_cast<int>(count));
+  if (pictures_) pictures_->memory = share_of(pictures_->memory, count);
   for (std::size_t i = 0; i < count; ++i) {
     Worker worker{session_.context.get(), nullptr, nullptr, nullptr};
     if (count > 1) worker.own = make_context(common_, threads);
@@ -295,10 +298,8 @@ void Tokenize::encode_file(const std::string& path, const Worker& worker, const 
 
 Outcome Tokenize::encode_picture(const Input& input, const Worker& worker) const {
   Outcome outcome;
-  std::optional<double> psnr;
-  outcome.record =
-      cli::encode_picture(*pictures_, *worker.codec, input.path, allow_truncated_, quality_ ? &psnr : nullptr);
-  if (psnr) outcome.quality = {{"psnr_db", *psnr}};
+  outcome.record = cli::encode_picture(*pictures_, *worker.codec, input.path, allow_truncated_,
+                                       quality_ ? &outcome.quality : nullptr);
   return outcome;
 }
 
@@ -433,7 +434,12 @@ const CommandInfo kTokenize = {
     "upright, alpha on white, sized and scaled as the checkpoint's preprocessor_config.json says, or without one at "
     "their own size, cut evenly to "
     "whole codes; width and height are what was encoded, grid is [rows, columns] of codes, which run in reading order; "
-    "--quality gives psnr_db. "
+    "--quality gives psnr_db, ssim (structural similarity by the rule of scikit-image: windows of 7 by 7, the mean "
+    "over "
+    "the channels), bits_per_pixel, entropy_bits_per_pixel and code_use. A picture for which there is not enough "
+    "memory "
+    "is refused before the work. "
+
     "A codec of one channel takes the "
     "mean of a file's channels, any other the file's own or, of a mono file, the same sound in each; raw PCM is mono. "
     "With --format npy or safetensors -o is a folder, unless its name ends in .npy or .safetensors as the format does: "

@@ -46,6 +46,20 @@ class ImageCodec {
   [[nodiscard]] virtual FloatPicture decode(Context& context, const Codes& codes) const = 0;
 };
 
+/// Bytes of work memory beside the weights and the caller's own pictures. It grows with the number of pixels: no layer
+/// holds more than a few rows of numbers for each of them, attention included.
+struct PictureMemory {
+  std::int64_t encode = 0;
+  std::int64_t decode = 0;  ///< 0 when the checkpoint has no decoder
+  std::int64_t both = 0;    ///< one behind the other in one context, which keeps its memory
+};
+/// What a picture of this size takes with the threads of `context`: found by a run through the whole network that
+/// computes nothing, so exact on the CPU; on a GPU it is a little more than is needed.
+/// Throws InputError("unsupported_media") for sides that are no multiples of `factor`, InputError("too_large") for a
+/// picture no memory can hold.
+[[nodiscard]] PictureMemory picture_memory(const ImageCodec& codec, const Context& context, std::int64_t rows,
+                                           std::int64_t columns);
+
 /// Loads a checkpoint folder (or a single .safetensors with config.json beside it) for this context's device. The
 /// family comes from config.json. Throws CheckpointError.
 [[nodiscard]] std::unique_ptr<ImageCodec> load_image_codec(Context& context, const std::string& path);

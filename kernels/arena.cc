@@ -1,6 +1,7 @@
 #include "kernels/arena.h"
 
 #include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -19,7 +20,7 @@ class HostMemory final : public Memory {
     if (block == nullptr) throw ResourceError("out_of_memory", "cannot allocate " + std::to_string(bytes) + " bytes");
     return static_cast<std::byte*>(block);
   }
-  void release(std::byte* block) noexcept override { std::free(block); }
+  void release(std::byte* block, std::size_t) noexcept override { std::free(block); }
   void upload(const void* host, std::byte* device, std::size_t bytes) override { move(host, device, bytes); }
   void download(const std::byte* device, void* host, std::size_t bytes) override { move(device, host, bytes); }
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) override { move(from, to, bytes); }
@@ -31,6 +32,27 @@ class HostMemory final : public Memory {
   static void move(const void* from, void* to, std::size_t bytes) {
     if (bytes != 0) std::memmove(to, from, bytes);
   }
+};
+
+class MeasuredMemory final : public Memory {
+ public:
+  std::byte* allocate(std::size_t bytes) override {
+    if (bytes > kEnd - next_) {
+      throw ResourceError("out_of_memory", "cannot measure another " + std::to_string(bytes) + " bytes");
+    }
+    auto* block = reinterpret_cast<std::byte*>(next_);  // NOLINT: never read
+    next_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    return block;
+  }
+  void release(std::byte*, std::size_t) noexcept override {}
+  void upload(const void*, std::byte*, std::size_t) override {}
+  void download(const std::byte*, void*, std::size_t) override {}
+  void copy(const std::byte*, std::byte*, std::size_t) override {}
+  void zero(std::byte*, std::size_t) override {}
+
+ private:
+  static constexpr std::uintptr_t kEnd = std::uintptr_t{1} << 62;
+  std::uintptr_t next_ = kAlignment;
 };
 
 // Four classes an octave: at most a quarter of a block is unused.
@@ -52,9 +74,25 @@ std::shared_ptr<Memory> memory_of(Device device) {
   return cuda::device_memory(device.index);
 }
 
+std::shared_ptr<Memory> measured_memory() { return std::make_shared<MeasuredMemory>(); }
+
+std::byte* CountedMemory::allocate(std::size_t bytes) {
+  std::byte* block = memory_->allocate(bytes);
+  const std::size_t now = taken_ += bytes;
+  std::size_t most = peak_;
+  while (now > most && !peak_.compare_exchange_weak(most, now)) {
+  }
+  return block;
+}
+
+void CountedMemory::release(std::byte* block, std::size_t bytes) noexcept {
+  memory_->release(block, bytes);
+  taken_ -= bytes;
+}
+
 Arena::~Arena() {
   for (const auto& [size, blocks] : classes_) {
-    for (std::byte* block : blocks.free) memory_->release(block);
+    for (std::byte* block : blocks.free) memory_->release(block, size);
   }
 }
 

@@ -98,17 +98,21 @@ std::vector<Isa> supported_isas() {
 }
 
 Context::Context(const ContextOptions& options)
-    : device_(options.device),
+    : device_(options.measure ? Device{} : options.device),
       isa_(choose_isa(options)),
       unit_(choose_unit(options)),
-      pool_(std::make_unique<ThreadPool>(options.threads > 0 ? options.threads : usable_cpus())),
-      arena_(std::make_shared<Arena>(memory_of(options.device))) {}
+      threads_(options.threads > 0 ? options.threads : usable_cpus()),
+      pool_(options.measure ? nullptr : std::make_unique<ThreadPool>(threads_)),
+      memory_(std::make_shared<CountedMemory>(options.measure ? measured_memory() : memory_of(options.device))),
+      arena_(std::make_shared<Arena>(memory_)) {}
 
 Context::~Context() = default;
 
-int Context::threads() const noexcept { return pool_->threads(); }
+std::size_t Context::peak_bytes() const noexcept { return memory_->peak(); }
 
-void Context::run(std::int64_t count, std::int64_t grain, RangeBody body) { pool_->run(count, grain, body); }
+void Context::run(std::int64_t count, std::int64_t grain, RangeBody body) {
+  if (pool_) pool_->run(count, grain, body);
+}
 
 Tensor Context::scratch(Shape shape, DType type) {
   const std::size_t bytes = byte_count(shape, type);
@@ -116,13 +120,13 @@ Tensor Context::scratch(Shape shape, DType type) {
 }
 
 Tensor Context::allocate(Shape shape, DType type) {
-  // Long-lived blocks may outlive the context, so each keeps the device's memory alive itself.
-  std::shared_ptr<Memory> memory = memory_of(device_);
   const std::size_t bytes = byte_count(shape, type);
-  std::byte* block = memory->allocate(std::max<std::size_t>(bytes, 1));
-  memory->zero(block, bytes);
-  BlockRelease release{memory, bytes, [](void* owner, std::byte* at, std::size_t) noexcept {
-                         static_cast<Memory*>(owner)->release(at);
+  const std::size_t taken = std::max<std::size_t>(bytes, 1);
+  std::byte* block = memory_->allocate(taken);
+  memory_->zero(block, bytes);
+  // Long-lived blocks may outlive the context, so each keeps the device's memory alive itself.
+  BlockRelease release{memory_, taken, [](void* owner, std::byte* at, std::size_t size) noexcept {
+                         static_cast<CountedMemory*>(owner)->release(at, size);
                        }};
   return {Tensor::Block(block, std::move(release)), device_, type, std::move(shape)};
 }

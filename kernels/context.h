@@ -37,10 +37,14 @@ struct ContextOptions {
   Math math = Math::exact;
   /// Of fast math. Unset: the environment variable TESSERA_BF16 (a unit's name or "none"), else the CPU's best.
   std::optional<BfloatUnit> unit = std::nullopt;
+  /// Nothing is computed: operations take the work memory that they would need on the CPU, and read and write none of
+  /// it, so that peak_bytes() says beforehand what work costs. What comes out of such a context means nothing.
+  bool measure = false;
 };
 
 class ThreadPool;
 class Arena;
+class CountedMemory;
 
 /// Where and how work runs: device, threads, instruction set, work memory. Nothing here changes a result but fast math.
 /// A context serves one caller at a time; make one per thread of your own.
@@ -58,7 +62,12 @@ class Context {
   [[nodiscard]] Math math() const noexcept { return unit_ ? Math::fast : Math::exact; }
   /// What computes fast products; empty when math is exact.
   [[nodiscard]] std::optional<BfloatUnit> bfloat_unit() const noexcept { return unit_; }
-  [[nodiscard]] int threads() const noexcept;
+  [[nodiscard]] int threads() const noexcept { return threads_; }
+  /// Whether it only measures (ContextOptions::measure). Operations touch memory on threads of parallel_for, which then
+  /// calls nothing, or ask.
+  [[nodiscard]] bool measures() const noexcept { return pool_ == nullptr; }
+  /// The most bytes that work and long-lived memory took at once; work memory is kept for the next call.
+  [[nodiscard]] std::size_t peak_bytes() const noexcept;
 
   /// Calls `body(begin, end)` on disjoint ranges that cover [0, count), each at least `grain` long
   /// (the last may be shorter), on the pool's threads and the caller's. Exceptions come out here.
@@ -97,7 +106,9 @@ class Context {
   Device device_;
   Isa isa_;
   std::optional<BfloatUnit> unit_;
-  std::unique_ptr<ThreadPool> pool_;
+  int threads_;
+  std::unique_ptr<ThreadPool> pool_;  // none when nothing is computed
+  std::shared_ptr<CountedMemory> memory_;
   std::shared_ptr<Arena> arena_;
   const std::atomic<bool>* interrupt_ = nullptr;
 };

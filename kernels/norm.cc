@@ -221,6 +221,7 @@ void spread(const GroupMomentsJob& job, float* channels, const Finish& finish) {
 }
 
 void moments_on_cpu(Context& context, const GroupMomentsJob& job) {
+  if (context.measures()) return;
   const auto sum_slices = [&](bool squares) {
     context.parallel_for(job.slices(), 1, [&, slice = build_for(context, kGroupSlice)](auto begin, auto end) {
       for (std::int64_t i = begin; i < end; ++i) slice(job, squares, i);

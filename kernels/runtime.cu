@@ -18,7 +18,7 @@ class DeviceMemory final : public Memory {
     }
     return static_cast<std::byte*>(block);
   }
-  void release(std::byte* block) noexcept override { cudaFree(block); }
+  void release(std::byte* block, std::size_t) noexcept override { cudaFree(block); }
   void upload(const void* host, std::byte* device, std::size_t bytes) override {
     make_current();
     check(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice), "upload");
@@ -51,6 +51,14 @@ std::shared_ptr<Memory> device_memory(int index) {
     throw ResourceError("no_device", "there is no GPU cuda:" + std::to_string(index) + ": use --device cpu");
   }
   return std::make_shared<DeviceMemory>(index);
+}
+
+std::size_t free_bytes(int index) {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check(cudaSetDevice(index), "cudaSetDevice");
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
 }
 
 }  // namespace tessera::cuda

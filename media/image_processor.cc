@@ -144,6 +144,13 @@ ImageSize fitted_size(const ImageProcessor& processor, int rows, int columns) {
   return size;
 }
 
+ImageSize shaped_size(const ImageProcessor& processor, int rows, int columns) {
+  ImageSize size = fitted_size(processor, rows, columns);
+  if (processor.crop_rows > 0) size = {processor.crop_rows, processor.crop_columns};
+  const int longer = std::max(size.rows, size.columns);
+  return processor.square ? ImageSize{longer, longer} : size;
+}
+
 Image apply_geometry(const ImageProcessor& processor, const Image& image) {
   Image result = processor.fit == Fit::none ? image : fit(processor, image);
   if (processor.crop_rows > 0) result = center_crop(result, processor.crop_rows, processor.crop_columns);

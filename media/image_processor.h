@@ -65,6 +65,9 @@ struct ImageSize {
 /// processor refuses: too long for its width, or so small that a side would be 0.
 [[nodiscard]] ImageSize fitted_size(const ImageProcessor& processor, int rows, int columns);
 
+/// … and after them: that of what the codec sees. Throws the same.
+[[nodiscard]] ImageSize shaped_size(const ImageProcessor& processor, int rows, int columns);
+
 /// Fit, crop and square.
 [[nodiscard]] Image apply_geometry(const ImageProcessor& processor, const Image& image);
 

@@ -152,7 +152,7 @@ Frames Emu3::latents(Context& context, const FloatPicture& picture) const {
 }
 
 Codes Emu3::encode(Context& context, const FloatPicture& picture) const {
-  check_picture(info_, picture);
+  check_picture(context, info_, picture);
   Codes codes;
   std::vector<std::int32_t>& row = codes.rows.emplace_back();
   for (const PictureTensor& latent : latents(context, picture)) {

@@ -30,8 +30,9 @@ struct TrunkCodecShape {
 [[nodiscard]] PictureTensor upload_frame(Context& context, const FloatPicture& picture, std::int64_t frame);
 /// Appends a frame's values to picture.values.
 void download_frame(Context& context, ConstPicture frame, FloatPicture& picture);
-/// Throws unless `picture` is one that a codec of these sizes can take.
-void check_picture(const ImageCodecInfo& info, const FloatPicture& picture);
+/// Throws unless `picture` is one that a codec of these sizes can take. A context that measures reads no values, and so
+/// needs none.
+void check_picture(const Context& context, const ImageCodecInfo& info, const FloatPicture& picture);
 /// Throws InputError("bad_codes") unless `codes` fill their grid with ids in range.
 void check_codes(const ImageCodecInfo& info, const Codes& codes);
 /// Pixels side by side, without what lies behind the rows of a picture; and back.

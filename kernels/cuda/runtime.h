@@ -12,5 +12,7 @@ namespace tessera::cuda {
 
 /// Memory of GPU `index`, its copies ordered with the kernels.
 TESSERA_CUDA_TWIN std::shared_ptr<Memory> device_memory(int index);
+/// What GPU `index` has left.
+TESSERA_CUDA_TWIN std::size_t free_bytes(int index);
 
 }  // namespace tessera::cuda

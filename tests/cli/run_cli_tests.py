@@ -17,6 +17,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -42,6 +43,7 @@ PICTURE_MODEL = str(GOLDEN / "llamagen" / "other_decoder_bf16")
 ENCODER_MODEL = str(GOLDEN / "chameleon" / "alone_no_attention_f16")
 SHARED_KEYS = ["input", "status", "kind", "codec", "math", "sample_rate", "channels", "samples", "frame_rate", "frames",
                "levels"]
+PICTURE_QUALITY_KEYS = ["psnr_db", "ssim", "bits_per_pixel", "entropy_bits_per_pixel", "code_use"]
 QUALITY_KEYS = ["mel_distance", "si_sdr_db", "snr_db", "stoi", "kbps", "entropy_kbps", "code_use"]
 
 
@@ -80,14 +82,33 @@ def float_wav_bytes(values, rate=24000, channels=1):
 
 def png_bytes(width, height):
     """Waves of three colours."""
-    rows = b"".join(b"\0" + bytes(int(127 + 120 * math.sin(0.3 * (channel + 1) * x + 0.2 * y))
-                                  for x in range(width) for channel in range(3)) for y in range(height))
+    return packed_png(width, height, b"".join(
+        b"\0" + bytes(int(127 + 120 * math.sin(0.3 * (channel + 1) * x + 0.2 * y))
+                      for x in range(width) for channel in range(3)) for y in range(height)))
 
+
+def black_png(width, height):
+    return packed_png(width, height, bytes(height * (1 + 3 * width)))
+
+
+def packed_png(width, height, rows):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def png_samples(data):
+    """Of an RGB file whose rows have filter 0."""
+    position, packed = 8, b""
+    while position < len(data):
+        size, kind = struct.unpack(">I4s", data[position:position + 8])
+        packed += data[position + 8:position + 8 + size] if kind == b"IDAT" else b""
+        position += 12 + size
+    width, height = struct.unpack(">II", data[16:24])
+    rows, step = zlib.decompress(packed), 1 + 3 * width
+    return b"".join(rows[y * step + 1:(y + 1) * step] for y in range(height))
 
 
 def read_wav(path_or_bytes):
@@ -1052,8 +1073,37 @@ class Pictures(CliTest):
 
     def test_quality(self):
         (line,) = self.tokenize("--quality", "a.png")
-        self.assertEqual(list(line["quality"]), ["psnr_db"])
-        self.assertGreater(line["quality"]["psnr_db"], 0)
+        quality = line["quality"]
+        self.assertEqual(list(quality), PICTURE_QUALITY_KEYS)
+        self.assertGreater(quality["psnr_db"], 0)
+        self.assertTrue(-1 < quality["ssim"] < 1)
+        self.assertAlmostEqual(quality["bits_per_pixel"], math.log2(40) / 16, places=4)
+        shares = [count / 54 for count in collections.Counter(line["codes"][0]).values()]
+        entropy = -sum(share * math.log2(share) for share in shares)
+        self.assertEqual((quality["code_use"][0]["codebook"], quality["code_use"][0]["used"]), (40, len(shares)))
+        self.assertAlmostEqual(quality["code_use"][0]["entropy_bits"], entropy, places=4)
+        self.assertAlmostEqual(quality["entropy_bits_per_pixel"], entropy / 16, places=4)
+
+    def test_too_little_memory(self):
+        (self.folder / "large.png").write_bytes(black_png(1500, 2000))
+        limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (4 * 10**8, 4 * 10**8))}
+        refused, done = self.tokenize("large.png", "b.png", "--threads", 1, code=65, **limited)
+        self.assert_error(refused, "too_large")
+        needed, left = map(int, re.findall(r"\((\d+) bytes\)", refused["error"]))
+        self.assertGreater(needed, left)
+        self.assertLess(left, 4 * 10**8)
+        self.assertIn("large.png: encoding 1500 by 2000 pixels takes", refused["error"])
+        width, height = map(int, re.search(r"about (\d+) by (\d+) fit", refused["error"]).groups())
+        self.assertEqual(done["status"], "ok")
+        (self.folder / "fits.png").write_bytes(black_png(width, height))
+        self.tokenize("fits.png", "--threads", 1, **limited)
+        (info,) = lines_of(self.run_it("inspect", "--json", "large.png", "--threads", 1))
+        self.assertEqual(info["memory"]["encode_bytes"], needed)
+        line = json.dumps(done | {"input": "x", "width": 1500, "height": 2000, "grid": [500, 375],
+                                  "codes": [[0] * 187500]}).encode()
+        (refused,) = lines_of(self.run_it("detokenize", "-", "-o", "out/", "--json", "--threads", 1, stdin=line, code=65,
+                                          **limited))
+        self.assert_error(refused, "too_large")
 
     def test_processor_of_the_checkpoint(self):
         shutil.copytree(PICTURE_MODEL, self.folder / "model")
@@ -1104,6 +1154,13 @@ class Pictures(CliTest):
                          ("checkpoint", "llamagen", [40], 4, True))
         self.assertEqual((picture["kind"], picture["format"], picture["width"], picture["height"]),
                          ("picture", "png", 37, 26))
+        self.assertEqual([(m["width"], m["height"]) for m in info["memory"]], [(s, s) for s in (256, 512, 1024, 2048)])
+        self.assertTrue(all(0 < m["encode_bytes"] < m["decode_bytes"] for m in info["memory"]))
+        self.assertEqual((picture["memory"]["width"], picture["memory"]["height"]), (36, 24))
+        self.assertIn("2048 by 2048 pixels: encode", self.run_it("inspect", PICTURE_MODEL).decode())
+        self.assertIn("36 by 24 pixels: encode", self.run_it("inspect", "a.png").decode())
+        (picture,) = lines_of(self.run_it("inspect", "--json", "-m", MODEL, "a.png"))
+        self.assertIsNone(picture["memory"])
         (vocabulary,) = lines_of(self.run_it("vocab", "--json"))
         self.assertEqual(vocabulary["ranges"], [{"name": "image.0", "first": 0, "count": 40, "codec": "image", "level": 0}])
 
@@ -1217,6 +1274,50 @@ class Describe(CliTest):
         self.assertEqual(sum(source.startswith("data:audio/wav") for source in page.sources), 3 * 5)
         self.assertEqual(sum(source.startswith("data:image/png") for source in page.sources), 3 * 4 * 3)
         self.check_comparison(page, records)
+
+    def test_report_of_pictures(self):
+        for name, size in {"a.png": (37, 26), "b.png": (12, 40), "tiny.png": (3, 3)}.items():
+            (self.folder / name).write_bytes(png_bytes(*size))
+        records = self.run_json("inspect", "--report", "r", "-m", PICTURE_MODEL, "a.png", "b.png", "tiny.png", code=65)
+        self.assert_error(records[2], "unsupported_media")
+        kinds = ("original", "reconstruction", "difference")
+        self.assertEqual(sorted(os.listdir(self.folder / "r")),
+                         sorted([f"{stem}.{kind}.png" for stem in "ab" for kind in kinds]
+                                + ["code_use.entries.png", "index.html"]))
+        for kind in kinds:
+            header = (self.folder / f"r/a.{kind}.png").read_bytes()
+            self.assertEqual(struct.unpack(">II", header[16:24]), (36, 24))
+        (line,) = self.tokenize("-m", PICTURE_MODEL, "a.png", "--quality")
+        self.assertEqual(records[0]["quality"], line["quality"])
+        self.assertEqual((records[0]["width"], records[0]["grid"]), (36, [6, 9]))
+        text = (self.folder / "r/index.html").read_text()
+        page = Page(text)
+        self.assertEqual(len(page.sources), 2 * 3 + 1)
+        self.assertTrue(all(source.startswith("data:image/png") for source in page.sources))
+        scale = int(re.search("difference × (\\d+)", text).group(1))
+        original, copy, difference = (png_samples((self.folder / f"r/a.{kind}.png").read_bytes()) for kind in kinds)
+        self.assertEqual(difference, bytes(scale * abs(x - y) for x, y in zip(original, copy)))
+        self.assertTrue(127 < max(difference) <= 255)
+        codecs, inputs, use = page.tables
+        self.assertEqual((len(codecs), len(inputs), len(use)), (2, 3, 2))
+        cells = dict(zip(inputs[0], inputs[1]))
+        self.assertAlmostEqual(float(cells["SSIM"]), line["quality"]["ssim"], delta=6e-5)
+        self.assertAlmostEqual(float(cells["PSNR, dB"]), line["quality"]["psnr_db"], delta=6e-3)
+
+    def test_report_of_sounds_and_pictures(self):
+        (self.folder / "b.png").write_bytes(png_bytes(40, 32))
+        shutil.copy(self.b, self.folder / "b.wav")
+        records = self.run_json("inspect", "--report", "r", "-r", ".", "--compare", PICTURE_MODEL, "--compare", OTHER_MODEL)
+        self.assertEqual([(r["input"], r["model"]) for r in records],
+                         [("./b.png", PICTURE_MODEL), ("./b.wav", MODEL), ("./b.wav", OTHER_MODEL)])
+        names = os.listdir(self.folder / "r")
+        self.assertIn("b.original.png", names)
+        self.assertIn("b-2.causal_pool2.original.png", names)
+        page = Page((self.folder / "r/index.html").read_text())
+        self.assertEqual(sum(source.startswith("data:image/png") for source in page.sources), 3 + 1 + 2 * 3)
+        self.assertEqual(len(page.tables), 2 + 2 + 2 + 1)
+        self.run_it("inspect", "--report", "x", "-m", ENCODER_MODEL, "b.png", code=2)
+        self.run_it("inspect", "--report", "x", "-m", PICTURE_MODEL, "--levels", 2, "b.png", code=2)
 
     def check_comparison(self, page, records):
         codecs, inputs, *use = page.tables

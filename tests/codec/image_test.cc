@@ -103,6 +103,45 @@ TEST_P(Image, SettingsGiveTheSameBits) {
   }
 }
 
+// What was measured beforehand is what the work then takes, to the byte.
+TEST_P(Image, MemoryIsKnownBeforehand) {
+  for (const int threads : {1, 3}) {
+    ContextOptions options;
+    options.threads = threads;
+    Context loader(options);
+    const auto codec = load_image_codec(loader, GetParam().folder);
+    const std::int64_t side = codec->info().factor;
+    const std::int64_t rows = 5 * side;
+    const std::int64_t columns = 7 * side;
+    const PictureMemory memory = picture_memory(*codec, loader, rows, columns);
+    Context context(options);
+    const std::vector<float> values(static_cast<std::size_t>(rows * columns * 3));
+    const Codes codes = codec->encode(context, {1, rows, columns, values});
+    EXPECT_EQ(memory.encode, static_cast<std::int64_t>(context.peak_bytes()));
+    if (!codec->info().decodes) {
+      EXPECT_EQ(memory.decode, 0);
+      continue;
+    }
+    (void)codec->decode(context, codes);
+    EXPECT_EQ(memory.both, static_cast<std::int64_t>(context.peak_bytes()));
+    Context other(options);
+    (void)codec->decode(other, codes);
+    EXPECT_EQ(memory.decode, static_cast<std::int64_t>(other.peak_bytes()));
+  }
+}
+
+TEST_P(Image, MemoryOfPicturesNoMachineHolds) {
+  Context context;
+  const auto codec = load_image_codec(context, GetParam().folder);
+  const std::int64_t side = codec->info().factor;
+  const PictureMemory one = picture_memory(*codec, context, 256 * side, 256 * side);
+  const PictureMemory many = picture_memory(*codec, context, 4096 * side, 4096 * side);
+  EXPECT_GT(many.encode, 200 * one.encode);  // 256 times the pixels, and nothing that grows with their square
+  EXPECT_LT(many.encode, 300 * one.encode);
+  EXPECT_THROW((void)picture_memory(*codec, context, std::int64_t{1} << 40, std::int64_t{1} << 40), InputError);
+  EXPECT_THROW((void)picture_memory(*codec, context, 0, side), InputError);
+}
+
 TEST_P(Image, RefusesWhatDoesNotFit) {
   Context context;
   const auto codec = load_image_codec(context, GetParam().folder);

@@ -16,7 +16,7 @@ class EmulatedMemory final : public Memory {
     if (block == nullptr) throw ResourceError("out_of_memory", "emulated device memory");
     return static_cast<std::byte*>(block);
   }
-  void release(std::byte* block) noexcept override { std::free(block); }
+  void release(std::byte* block, std::size_t) noexcept override { std::free(block); }
   void upload(const void* host, std::byte* device, std::size_t bytes) override { copy_bytes(host, device, bytes); }
   void download(const std::byte* device, void* host, std::size_t bytes) override { copy_bytes(device, host, bytes); }
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
@@ -36,5 +36,7 @@ std::shared_ptr<Memory> device_memory(int index) {
   if (index != 0) throw ResourceError("no_device", "the emulation has one device, cuda:0");
   return std::make_shared<EmulatedMemory>();
 }
+
+std::size_t free_bytes(int /*index*/) { return std::size_t{1} << 40; }
 
 }  // namespace tessera::cuda

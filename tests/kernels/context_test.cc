@@ -124,9 +124,9 @@ class CountingMemory final : public Memory {
     ++allocated;
     return host_->allocate(bytes);
   }
-  void release(std::byte* block) noexcept override {
+  void release(std::byte* block, std::size_t bytes) noexcept override {
     ++released;
-    host_->release(block);
+    host_->release(block, bytes);
   }
   void upload(const void* from, std::byte* to, std::size_t n) override { host_->upload(from, to, n); }
   void download(const std::byte* from, void* to, std::size_t n) override { host_->download(from, to, n); }
