@@ -10,7 +10,9 @@ std::string type_of(const Config& config) {
   return config.has("model_type") ? config.string("model_type") : std::string();
 }
 
+/// In the spelling of transformers, or in that of diffusers.
 std::string first_architecture(const Config& config) {
+  if (config.has("_class_name")) return config.string("_class_name");
   const auto& json = config.json();
   const auto found = json.find("architectures");
   const bool usable = found != json.end() && found->is_array() && !found->empty() && found->front().is_string();

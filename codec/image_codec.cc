@@ -12,6 +12,7 @@ using Loader = std::unique_ptr<ImageCodec> (*)(Context&, const Config&, Checkpoi
 constexpr std::array kFamilies = {
     Family<Loader>{{"chameleon", "ChameleonForConditionalGeneration"}, load_chameleon},
     Family<Loader>{{"chameleon_vqgan", "ChameleonVQVAE"}, load_chameleon},
+    Family<Loader>{{"cosmos", nullptr, {"spatial_compression", "embedding_dim"}}, load_cosmos},
     Family<Loader>{{"emu3", "Emu3ForConditionalGeneration"}, load_emu3},
     Family<Loader>{{"emu3_vqgan", "Emu3VQVAE"}, load_emu3},
     Family<Loader>{{"Emu3VisionVQ", "Emu3VisionVQModel"}, load_emu3},
@@ -19,6 +20,7 @@ constexpr std::array kFamilies = {
     Family<Loader>{{"janus", "JanusForConditionalGeneration"}, load_janus},
     Family<Loader>{{"janus_vqgan", "JanusVQVAE"}, load_janus},
     Family<Loader>{{"llamagen", nullptr, {"codebook_embed_dim", "encoder_ch_mult"}}, load_llamagen},
+    Family<Loader>{{"magvitv2", "MAGVITv2"}, load_magvitv2},
     Family<Loader>{{"multi_modality", "MultiModalityCausalLM"}, load_janus_original},
     Family<Loader>{{"taming", nullptr, {"ddconfig", "n_embed"}}, load_taming},
 };

@@ -35,6 +35,15 @@ namespace tessera {
 /// VQGAN of taming transformers (arXiv 2012.09841), Chameleon's authors' layout among others.
 [[nodiscard]] std::unique_ptr<ImageCodec> load_taming(Context& context, const Config& config, Checkpoint& checkpoint);
 
+/// The discrete image tokenizers of Cosmos (NVIDIA 2024, DI8x8 and DI16x16): Haar wavelets, the common trunk with fewer
+/// halvings than levels, finite scalar quantization. The configuration is the authors' dictionary as JSON.
+[[nodiscard]] std::unique_ptr<ImageCodec> load_cosmos(Context& context, const Config& config, Checkpoint& checkpoint);
+
+/// Show-o's tokenizer (arXiv 2408.12528), which the authors call MAGVITv2: the common trunk, blocks of each level
+/// counted on their own, lookup-free quantization. The published configuration says no more than the class's name;
+/// "encoder" and "decoder" with the names of their arguments say what differs from it.
+[[nodiscard]] std::unique_ptr<ImageCodec> load_magvitv2(Context& context, const Config& config, Checkpoint& checkpoint);
+
 /// IBQ of SEED-Voken (arXiv 2412.02692) and of Emu3.5 (arXiv 2510.26583): the same, with the largest product.
 [[nodiscard]] std::unique_ptr<ImageCodec> load_ibq(Context& context, const Config& config, Checkpoint& checkpoint);
 

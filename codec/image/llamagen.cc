@@ -49,24 +49,27 @@ void name_as_authors(TrunkCodecShape& s, const std::string& prefix) {
   s.decoder.names = authors_names(prefix + "decoder", "upsample");
 }
 
+// Keys of the authors' dictionary under `root`.
+TrunkSizes read_authors_sizes(const Config& config, const std::string& root) {
+  TrunkKeys keys;
+  keys.base = "ch";
+  keys.multipliers = "encoder_ch_mult";
+  keys.latent = "z_channels";
+  keys.groups = "norm_num_groups";
+  TrunkSizes sizes = read_trunk_sizes(config, root, keys, vq16());
+  keys.multipliers = "decoder_ch_mult";
+  sizes.decoder_multipliers = read_trunk_sizes(config, root, keys, vq16()).multipliers;
+  if (sizes.decoder_multipliers.size() == sizes.multipliers.size()) return sizes;
+  throw CheckpointError(config.name() + ": \"encoder_ch_mult\" and \"decoder_ch_mult\" differ in length");
+}
+
 // Statistics of training.
 void ignore_use_counts(Checkpoint& checkpoint) { checkpoint.ignore_suffix("quantize.codebook_used"); }
 
 }  // namespace
 
 std::unique_ptr<ImageCodec> load_llamagen(Context& context, const Config& config, Checkpoint& checkpoint) {
-  TrunkKeys keys;
-  keys.base = "ch";
-  keys.multipliers = "encoder_ch_mult";
-  keys.latent = "z_channels";
-  keys.groups = "norm_num_groups";
-  TrunkSizes sizes = read_trunk_sizes(config, "", keys, vq16());
-  keys.multipliers = "decoder_ch_mult";
-  sizes.decoder_multipliers = read_trunk_sizes(config, "", keys, vq16()).multipliers;
-  if (sizes.decoder_multipliers.size() != sizes.multipliers.size()) {
-    throw CheckpointError(config.name() + ": \"encoder_ch_mult\" and \"decoder_ch_mult\" differ in length");
-  }
-  TrunkCodecShape s = shape_of("llamagen", sizes);
+  TrunkCodecShape s = shape_of("llamagen", read_authors_sizes(config, ""));
   s.codebook_size = integer_or(config, "codebook_size", 16384, 2, 1 << 24);
   s.codebook_width = integer_or(config, "codebook_embed_dim", 8, 1, 1 << 14);
   if (config.has("codebook_l2_norm") && !config.boolean("codebook_l2_norm")) s.search = Search::nearest;
@@ -89,7 +92,8 @@ std::unique_ptr<ImageCodec> load_janus(Context& context, const Config& config, C
 std::unique_ptr<ImageCodec> load_janus_original(Context& context, const Config& config, Checkpoint& checkpoint) {
   const std::string cls = config.string("gen_vision_config.cls");
   if (cls != "VQ-16") throw CheckpointError(config.name() + ": \"gen_vision_config.cls\" must be VQ-16, is " + cls);
-  TrunkCodecShape s = shape_of("janus-vq", vq16());
+  // Published ones say no more than the codebook's size: the rest is the class's.
+  TrunkCodecShape s = shape_of("janus-vq", read_authors_sizes(config, "gen_vision_config.params."));
   s.codebook_size = config.integer("gen_vision_config.params.image_token_size", 2, 1 << 24);
   s.codebook_width = config.integer("gen_vision_config.params.n_embed", 1, 1 << 14);
   name_as_authors(s, "gen_vision_model.");

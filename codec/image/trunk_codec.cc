@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/layers/haar.h"
 #include "kernels/elementwise.h"
 #include "kernels/error.h"
 
@@ -11,16 +12,16 @@ namespace {
 class TrunkCodec final : public ImageCodec {
  public:
   TrunkCodec(Context& context, Checkpoint& checkpoint, const TrunkCodecShape& s)
-      : encoder_(context, checkpoint, s.encoder),
-        quant_conv_(context, checkpoint, {s.prefix + "quant_conv"}, point_1x1(s.encoder.out_channels, s.codebook_width),
+      : patches_(context, s.patch, 3),
+        encoder_(context, checkpoint, s.encoder),
+        quant_conv_(context, checkpoint, {s.prefix + s.quant_conv}, point_1x1(s.encoder.out_channels, s.codebook_width),
                     Math::exact),
-        quantizer_(load_codebook_quantizer(context, checkpoint, s.prefix + "quantize", s.codebook_size,
-                                           s.codebook_width, s.search)) {
+        quantizer_(load_quantizer(context, checkpoint, s)) {
     if (checkpoint.has(s.decoder.names.trunk + ".conv_in.weight")) {
       decoder_.emplace(context, checkpoint, s.decoder);
     }
     // A layer of a decoder that some checkpoints keep without one.
-    const std::string back = s.prefix + "post_quant_conv";
+    const std::string back = s.prefix + s.post_quant_conv;
     if (decoder_ || checkpoint.has(back + ".weight")) {
       post_quant_conv_.emplace(context, checkpoint, std::vector{back},
                                point_1x1(s.codebook_width, s.decoder.in_channels));
@@ -29,7 +30,7 @@ class TrunkCodec final : public ImageCodec {
     checkpoint.finish();
     info_.family = s.family;
     info_.codebook_sizes = {quantizer_->size()};
-    info_.factor = static_cast<int>(s.encoder.factor());
+    info_.factor = static_cast<int>(s.encoder.factor() * s.patch);
     info_.decodes = decoder_.has_value();
     info_.parameters = checkpoint.parameters();
   }
@@ -39,6 +40,10 @@ class TrunkCodec final : public ImageCodec {
   [[nodiscard]] FloatPicture decode(Context& context, const Codes& codes) const override;
 
  private:
+  [[nodiscard]] static std::unique_ptr<PositionQuantizer> load_quantizer(Context& context, Checkpoint& checkpoint,
+                                                                         const TrunkCodecShape& s);
+
+  HaarPatches patches_;
   Trunk encoder_;
   Conv2dLayer quant_conv_;
   std::unique_ptr<PositionQuantizer> quantizer_;
@@ -47,9 +52,17 @@ class TrunkCodec final : public ImageCodec {
   ImageCodecInfo info_;
 };
 
+std::unique_ptr<PositionQuantizer> TrunkCodec::load_quantizer(Context& context, Checkpoint& checkpoint,
+                                                              const TrunkCodecShape& s) {
+  if (!s.levels.empty()) return make_finite_scalar_quantizer(context, s.levels);
+  if (s.signs) return make_sign_quantizer(context, s.codebook_width, false);
+  return load_codebook_quantizer(context, checkpoint, s.prefix + "quantize", s.codebook_size, s.codebook_width,
+                                 s.search);
+}
+
 Codes TrunkCodec::encode(Context& context, const FloatPicture& picture) const {
   check_picture(context, info_, picture);
-  const PictureTensor latent = encoder_.forward(context, upload_frame(context, picture, 0));
+  const PictureTensor latent = encoder_.forward(context, patches_.split(context, upload_frame(context, picture, 0)));
   const PictureTensor narrow = quant_conv_.forward(context, {latent});
   const Tensor x = compact(context, narrow);
   const Tensor ids = context.scratch({x.dim(0)}, DType::i32);
@@ -73,7 +86,7 @@ FloatPicture TrunkCodec::decode(Context& context, const Codes& codes) const {
   quantizer_->decode(context, ids.ints(), entries);
   const PictureTensor narrow = spread(context, entries, codes.grid.rows, codes.grid.columns);
   const PictureTensor latent = post_quant_conv_->forward(context, {narrow});
-  const PictureTensor out = decoder_->forward(context, latent);
+  const PictureTensor out = patches_.join(context, decoder_->forward(context, latent));
   FloatPicture picture;
   download_frame(context, out, picture);
   return picture;

@@ -14,12 +14,18 @@ namespace tessera {
 /// convolution back, a decoder's trunk.
 struct TrunkCodecShape {
   std::string family;
-  TrunkShape encoder;
-  TrunkShape decoder;
+  std::int64_t patch = 1;  ///< pixels on the side of the Haar patches (HaarPatches) that the trunks see as pixels
+  TrunkShape encoder;      ///< 3 patch² channels in
+  TrunkShape decoder;      ///< … and out
   std::int64_t codebook_size = 0;
   std::int64_t codebook_width = 0;
   Search search = Search::nearest;
-  std::string prefix;  ///< of every tensor, "model.vqmodel."
+  std::vector<int> levels;  ///< of a finite scalar quantizer, if not empty: one a channel, no codebook
+  bool signs = false;       ///< lookup-free: a bit a channel, the first one the highest, no codebook
+  std::string prefix;       ///< of every tensor, "model.vqmodel."
+  /// Names of the kernel-1 convolutions behind the prefix.
+  std::string quant_conv = "quant_conv";
+  std::string post_quant_conv = "post_quant_conv";
 };
 
 /// Reads the tensors of a trunk codec; a checkpoint may have no decoder. Throws CheckpointError.

@@ -66,7 +66,7 @@ TrunkSizes read_trunk_sizes(const Config& config, const std::string& root, const
   require(config, s.in_channels == 3 && s.out_channels == 3, "pictures must have three channels");
   s.base = read(keys.base, defaults.base, kMostWidth);
   if (config.has(root + keys.multipliers)) s.multipliers = config.integers(root + keys.multipliers, 1, 64);
-  s.blocks = read(keys.blocks, defaults.blocks, 64);
+  if (keys.blocks != nullptr) s.blocks = read(keys.blocks, defaults.blocks, 64);
   s.latent = read(keys.latent, defaults.latent, 1 << 14);
   s.encoder_out = boolean_or(config, root + keys.doubled, false) ? 2 * s.latent : s.latent;
   if (keys.groups != nullptr) s.groups = integer_or(config, root + keys.groups, defaults.groups, 1, 1 << 10);

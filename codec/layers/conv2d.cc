@@ -33,8 +33,8 @@ Conv2dLayer::Conv2dLayer(Context& context, Checkpoint& checkpoint, const std::ve
     : conv_(load(context, checkpoint, names, shape, math)) {}
 
 Conv2dLayer::Conv2dLayer(Context& context, const std::vector<float>& weight, const std::vector<float>& bias,
-                         const Conv2dShape& shape)
-    : conv_(pack_conv2d(context, weight, bias, shape, {DType::f32, Math::fast})) {}
+                         const Conv2dShape& shape, Math math)
+    : conv_(pack_conv2d(context, weight, bias, shape, {DType::f32, math})) {}
 
 PictureTensor Conv2dLayer::forward(Context& context, const Conv2dInput& input, const Conv2dEpilogue& after) const {
   const Conv2dShape& s = conv_.shape;

@@ -18,7 +18,7 @@ class Conv2dLayer {
               Math math = Math::fast);
   /// Weights [out, in, kernel, kernel] made elsewhere.
   Conv2dLayer(Context& context, const std::vector<float>& weight, const std::vector<float>& bias,
-              const Conv2dShape& shape);
+              const Conv2dShape& shape, Math math = Math::fast);
 
   [[nodiscard]] PictureTensor forward(Context& context, const Conv2dInput& input,
                                       const Conv2dEpilogue& after = {}) const;

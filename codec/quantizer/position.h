@@ -34,4 +34,10 @@ enum class Search : std::uint8_t {
                                                                          const std::string& name, std::int64_t size,
                                                                          std::int64_t width, Search search);
 
+/// FSQ of `levels` digits a channel, and LFQ of `bits` signs (kernels/scalar_codes.h): no tensors. Throw ArgumentError.
+[[nodiscard]] std::unique_ptr<PositionQuantizer> make_finite_scalar_quantizer(Context& context,
+                                                                              const std::vector<int>& levels);
+[[nodiscard]] std::unique_ptr<PositionQuantizer> make_sign_quantizer(Context& context, std::int64_t bits,
+                                                                     bool first_is_lowest);
+
 }  // namespace tessera

@@ -14,6 +14,7 @@
 #include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
 #include "kernels/rotary_job.h"
+#include "kernels/scalar_codes_job.h"
 
 namespace tessera::cuda {
 
@@ -25,6 +26,8 @@ TESSERA_CUDA_TWIN void pad_frames(ConstMatrix input, std::int64_t left, PadMode 
 TESSERA_CUDA_TWIN void frame_picture(const FrameJob& job);
 TESSERA_CUDA_TWIN void depthwise(const DepthwiseJob& job);
 TESSERA_CUDA_TWIN void argmax_rows(ConstMatrix x, std::int32_t* index);
+TESSERA_CUDA_TWIN void finite_scalar_codes(const FiniteScalarJob& job);
+TESSERA_CUDA_TWIN void sign_codes(const SignJob& job);
 TESSERA_CUDA_TWIN void subtract_entries(ConstMatrix entries, const std::int32_t* codes, Matrix x);
 TESSERA_CUDA_TWIN void magnitude(ConstMatrix spectrum, Matrix out);
 TESSERA_CUDA_TWIN void log_clamped(ConstMatrix x, float floor, Matrix out);

@@ -90,7 +90,9 @@ std::vector<Case> cases_of(std::initializer_list<const char*> families) {
 }  // namespace
 
 std::vector<Case> cases() { return cases_of({"dac", "encodec", "mimi", "mimo", "snac", "wavtokenizer"}); }
-std::vector<Case> image_cases() { return cases_of({"chameleon", "emu3", "ibq", "janus", "llamagen", "taming"}); }
+std::vector<Case> image_cases() {
+  return cases_of({"chameleon", "cosmos", "emu3", "ibq", "janus", "llamagen", "magvitv2", "taming"});
+}
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 

@@ -1,4 +1,4 @@
-"""Golden fixtures of taming, IBQ and LlamaGen: tests/golden/{taming,ibq,llamagen}/<case>/.
+"""Golden fixtures of taming, IBQ, LlamaGen and the authors' Janus: tests/golden/{taming,ibq,llamagen,janus}/<case>/.
 
 Reference: reference_vqgan.py, written for this purpose from the papers and the published layouts;
 none of these families is in transformers. See README.md for the keys.
@@ -6,12 +6,11 @@ none of these families is in transformers. See README.md for the keys.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
-from golden_common import nearest, read_model, single_thread, write_json, write_model
-from golden_pictures import PictureCase, fit, largest_product, nearest_unit, write_runs
+from golden_common import nearest, read_model, write_json, write_model
+from golden_pictures import PictureCase, fit, largest_product, nearest_unit, run_cases, write_runs
 from reference_vqgan import Layout, Vqgan
 
 SEARCHES = {"nearest": nearest, "cosine": nearest_unit, "dot": largest_product}
@@ -22,60 +21,74 @@ def ddconfig(**changes: object) -> dict:
     return {**base, **changes}
 
 
-def cases() -> list[tuple[str, PictureCase]]:
+def cases() -> list[PictureCase]:
     return [
-        (
-            "taming",
-            PictureCase(
-                name="odd_resolution_bf16",
-                seed=71,
-                dtype=torch.bfloat16,
-                sizes=[(28, 36), (16, 16)],
-                config={
-                    "embed_dim": 6,
-                    "n_embed": 40,
-                    "ddconfig": ddconfig(z_channels=11, resolution=18, ch_mult=[1, 1], attn_resolutions=[9]),
-                },
-            ),
+        PictureCase(
+            name="taming/odd_resolution_bf16",
+            seed=71,
+            dtype=torch.bfloat16,
+            sizes=[(28, 36), (16, 16)],
+            config={
+                "embed_dim": 6,
+                "n_embed": 40,
+                "ddconfig": ddconfig(z_channels=11, resolution=18, ch_mult=[1, 1], attn_resolutions=[9]),
+            },
         ),
-        (
-            "ibq",
-            PictureCase(
-                name="one_level_f16",
-                seed=72,
-                dtype=torch.float16,
-                sizes=[(14, 11), (1, 20)],
-                config={
-                    "model_type": "ibq",
-                    "embed_dim": 16,
-                    "n_embed": 64,
-                    "ddconfig": ddconfig(z_channels=12, resolution=64, ch_mult=[1], attn_resolutions=[64]),
-                },
-            ),
+        PictureCase(
+            name="ibq/one_level_f16",
+            seed=72,
+            dtype=torch.float16,
+            sizes=[(14, 11), (1, 20)],
+            config={
+                "model_type": "ibq",
+                "embed_dim": 16,
+                "n_embed": 64,
+                "ddconfig": ddconfig(z_channels=12, resolution=64, ch_mult=[1], attn_resolutions=[64]),
+            },
         ),
-        (
-            "llamagen",
-            PictureCase(
-                name="other_decoder_bf16",
-                seed=73,
-                dtype=torch.bfloat16,
-                sizes=[(44, 36), (16, 8)],
-                config={
-                    "codebook_size": 40,
-                    "codebook_embed_dim": 5,
-                    "codebook_l2_norm": True,
-                    "codebook_show_usage": True,
-                    "commit_loss_beta": 0.25,
-                    "entropy_loss_ratio": 0.0,
-                    "encoder_ch_mult": [1, 2, 1],
-                    "decoder_ch_mult": [3, 1, 2],
-                    "z_channels": 9,
-                    "dropout_p": 0.0,
-                    "ch": 16,
-                    "num_res_blocks": 1,
-                    "norm_num_groups": 4,
+        PictureCase(
+            name="llamagen/other_decoder_bf16",
+            seed=73,
+            dtype=torch.bfloat16,
+            sizes=[(44, 36), (16, 8)],
+            config={
+                "codebook_size": 40,
+                "codebook_embed_dim": 5,
+                "codebook_l2_norm": True,
+                "codebook_show_usage": True,
+                "commit_loss_beta": 0.25,
+                "entropy_loss_ratio": 0.0,
+                "encoder_ch_mult": [1, 2, 1],
+                "decoder_ch_mult": [3, 1, 2],
+                "z_channels": 9,
+                "dropout_p": 0.0,
+                "ch": 16,
+                "num_res_blocks": 1,
+                "norm_num_groups": 4,
+            },
+        ),
+        PictureCase(
+            name="janus/authors_layout_f16",
+            seed=92,
+            dtype=torch.float16,
+            sizes=[(22, 34), (10, 6)],
+            config={
+                "model_type": "multi_modality",
+                "architectures": ["MultiModalityCausalLM"],
+                "gen_vision_config": {
+                    "cls": "VQ-16",
+                    "model_type": "gen_vision",
+                    "params": {  # the last five are not published: they make it small
+                        "image_token_size": 40,
+                        "n_embed": 5,
+                        "encoder_ch_mult": [2, 1],
+                        "decoder_ch_mult": [1, 2],
+                        "z_channels": 7,
+                        "ch": 16,
+                        "norm_num_groups": 4,
+                    },
                 },
-            ),
+            },
         ),
     ]
 
@@ -100,7 +113,7 @@ def llamagen_model(config: dict) -> Vqgan:
             "layout": Layout("llamagen", config["norm_num_groups"]),
             "ch": config["ch"],
             "multipliers": multipliers,
-            "blocks": config["num_res_blocks"],
+            "blocks": config.get("num_res_blocks", 2),
             "attention": {len(multipliers) - 1},
             "z": config["z_channels"],
         }
@@ -109,7 +122,16 @@ def llamagen_model(config: dict) -> Vqgan:
     return Vqgan(*halves, config["codebook_size"], config["codebook_embed_dim"], "cosine")
 
 
+def janus_model(config: dict) -> Vqgan:
+    params = config["gen_vision_config"]["params"]
+    return llamagen_model(
+        {**params, "codebook_size": params["image_token_size"], "codebook_embed_dim": params["n_embed"]}
+    )
+
+
 def empty_model(family: str, config: dict) -> Vqgan:
+    if family == "janus":
+        return janus_model(config).eval()
     if family == "llamagen":
         return llamagen_model(config).eval()
     return taming_model(config, "dot" if family == "ibq" else "nearest").eval()
@@ -123,20 +145,25 @@ class Reference:
 
 def reload_model(family: str, case: PictureCase, folder: Path) -> Vqgan:
     model = empty_model(family, case.config)
-    stored = {name: tensor.float() for name, tensor in read_model(folder).items()}
+    stored = {n.removeprefix("gen_vision_model."): t.float() for n, t in read_model(folder).items()}
     model.load_state_dict({name: stored[name] for name in model.state_dict()})
     return model
 
 
-def generate(family: str, case: PictureCase, root: Path) -> None:
-    folder = root / family / case.name
+def generate(case: PictureCase, root: Path) -> None:
+    family, folder = case.name.split("/")[0], root / case.name
     model = empty_model(family, case.config)
-    lengths = {"taming": 0.0, "ibq": 0.05, "llamagen": 0.4}[family]
+    lengths = {"taming": 0.0, "ibq": 0.05, "llamagen": 0.4, "janus": 0.4}[family]
     last = model.quant_conv if family == "ibq" else None
     fit(case, Reference(model), model.quantize.embedding.weight, lengths, last)
     tensors = {name: tensor.to(case.dtype) for name, tensor in model.state_dict().items()}
-    if family == "llamagen":  # statistics that the authors' training leaves in the file
+    if family in ("llamagen", "janus"):  # statistics that the authors' training leaves in the file
         tensors["quantize.codebook_used"] = torch.zeros(64)
+    if family == "janus":
+        tensors = {f"gen_vision_model.{name}": tensor for name, tensor in tensors.items()}
+        # what else such a file holds, by name
+        tensors["language_model.model.embed_tokens.weight"] = torch.zeros(3, 2)
+        tensors["gen_head.output_mlp_projector.weight"] = torch.zeros(3, 2)
     write_model(folder, tensors, case.shards)
     write_json(folder / "config.json", case.config)
     single = Reference(reload_model(family, case, folder))
@@ -146,16 +173,5 @@ def generate(family: str, case: PictureCase, root: Path) -> None:
     write_runs(case, folder, single, double, lambda z: search(z, table), len(table))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent)
-    parser.add_argument("--case", action="append", help="only these cases")
-    arguments = parser.parse_args()
-    single_thread()
-    for family, case in cases():
-        if not arguments.case or case.name in arguments.case:
-            generate(family, case, arguments.out)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(__doc__, cases(), generate, Path(__file__).resolve().parent)

@@ -5,6 +5,7 @@ A family gives a `Reference`: the parts of its model, whichever program it comes
 
 from __future__ import annotations
 
+import argparse
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from golden_common import (
     as_codes,
     fitted_codebook,
     nearest,
+    single_thread,
     versions,
     write_expected,
 )
@@ -104,11 +106,11 @@ def codebook(points: torch.Tensor, entries: int, lengths: float, generator: torc
 def fit(
     case: PictureCase,
     reference: Reference,
-    table: nn.Parameter,
+    table: nn.Parameter | None = None,
     lengths: float = 0.0,
     last: nn.Module | None = None,
 ) -> None:
-    """Lively layers, and a codebook of what the encoder gives for pictures of unequal character.
+    """Lively layers, and a codebook, if there is one, of what the encoder gives for pictures of unequal character.
 
     `last` is the layer that gives the latents, if they are to have a mean of zero.
     """
@@ -121,7 +123,8 @@ def fit(
     if last is not None:
         last.bias.data.sub_(points.mean(0))
         points = points - points.mean(0)
-    table.data.copy_(codebook(points, len(table), lengths, generator))
+    if table is not None:
+        table.data.copy_(codebook(points, len(table), lengths, generator))
     with UnitScale(reference.model, picture_spread):
         reference.decode(reference.codes(pictures[1]))
 
@@ -181,3 +184,17 @@ def write_runs(
     write_expected(folder, tensors, {**versions("safetensors", *packages), **report})
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(case.name, f"{size / 1000:.0f} kB", report, flush=True)
+
+
+def run_cases(
+    description: str | None, cases: list[PictureCase], generate: Callable[[PictureCase, Path], None], root: Path
+) -> None:
+    """A generator's command line: --out FOLDER, --case NAME …"""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, default=root)
+    parser.add_argument("--case", action="append", help="only these cases")
+    arguments = parser.parse_args()
+    single_thread()
+    for case in cases:
+        if not arguments.case or case.name in arguments.case:
+            generate(case, arguments.out)
