@@ -6,13 +6,12 @@ no decoder. See README.md for the keys.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import torch
-from golden_common import nearest, read_model, single_thread, write_json, write_model
-from golden_pictures import PictureCase, fit, write_runs
+from golden_common import nearest, read_model, write_json, write_model
+from golden_pictures import PictureCase, fit, run_cases, write_runs
 from torch import nn
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration, ChameleonVQVAE
 from transformers.models.chameleon.configuration_chameleon import ChameleonVQVAEConfig
@@ -93,6 +92,7 @@ def language_model_config(case: PictureCase) -> ChameleonConfig:
 def write_checkpoint(case: PictureCase, model: ChameleonVQVAE, folder: Path) -> None:
     outer: nn.Module = model
     if case.options.get("language_model"):
+        torch.manual_seed(case.seed)
         outer = ChameleonForConditionalGeneration(language_model_config(case))
         outer.model.vqmodel.load_state_dict(model.state_dict())
     write_model(folder, {n: t.to(case.dtype) for n, t in outer.state_dict().items()}, case.shards)
@@ -119,16 +119,5 @@ def generate(case: PictureCase, root: Path) -> None:
     write_runs(case, folder, single, double, lambda z: nearest(z, table), len(table), ("transformers",))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "chameleon")
-    parser.add_argument("--case", action="append", help="only these cases")
-    arguments = parser.parse_args()
-    single_thread()
-    for case in cases():
-        if not arguments.case or case.name in arguments.case:
-            generate(case, arguments.out)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(__doc__, cases(), generate, Path(__file__).resolve().parent / "chameleon")

@@ -6,14 +6,13 @@ transformers', 1x1 convolutions in place of linear layers). See README.md for th
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from pathlib import Path
 
 import torch
-from golden_common import Tensors, nearest, read_model, single_thread, write_json, write_model
-from golden_pictures import PictureCase, fit, write_runs
+from golden_common import Tensors, nearest, read_model, write_json, write_model
+from golden_pictures import PictureCase, fit, run_cases, write_runs
 from transformers import Emu3VQVAE
 from transformers.models.emu3.configuration_emu3 import Emu3VQVAEConfig
 
@@ -156,16 +155,5 @@ def generate(case: PictureCase, root: Path) -> None:
     write_runs(case, folder, single, double, lambda z: nearest(z, table), len(table), ("transformers",))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "emu3")
-    parser.add_argument("--case", action="append", help="only these cases")
-    arguments = parser.parse_args()
-    single_thread()
-    for case in cases():
-        if not arguments.case or case.name in arguments.case:
-            generate(case, arguments.out)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(__doc__, cases(), generate, Path(__file__).resolve().parent / "emu3")

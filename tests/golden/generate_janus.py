@@ -7,13 +7,12 @@ codes; Janus' language model never saw those.) See README.md for the keys.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import torch
-from golden_common import read_model, single_thread, write_json, write_model
-from golden_pictures import PictureCase, fit, nearest_unit, write_runs
+from golden_common import read_model, write_json, write_model
+from golden_pictures import PictureCase, fit, nearest_unit, run_cases, write_runs
 from torch.nn import functional
 from transformers import JanusVQVAE
 from transformers.models.janus.configuration_janus import JanusVQVAEConfig
@@ -92,16 +91,5 @@ def generate(case: PictureCase, root: Path) -> None:
     write_runs(case, folder, single, double, lambda z: nearest_unit(z, table), len(table), ("transformers",))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "janus")
-    parser.add_argument("--case", action="append", help="only these cases")
-    arguments = parser.parse_args()
-    single_thread()
-    for case in cases():
-        if not arguments.case or case.name in arguments.case:
-            generate(case, arguments.out)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(__doc__, cases(), generate, Path(__file__).resolve().parent / "janus")
