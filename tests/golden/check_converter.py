@@ -23,11 +23,14 @@ import torch
 import yaml
 from authors_dac import load_dac
 from authors_encodec import build, fill, load_encodec
-from golden_common import Tensors, read_model, single_thread
+from generate_cosmos import cosmos_config
+from generate_cosmos import empty_model as cosmos_model
 from generate_vqgan import llamagen_model
+from golden_common import Tensors, read_model, single_thread
 from golden_weights import old_spelling
 from safetensors.torch import load_file
 from snac import SNAC
+from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
 HERE = Path(__file__).resolve().parent
@@ -242,6 +245,35 @@ def check_llamagen(work: Path) -> None:
         expect(abs(millions - {"vq16": 71.9, "vq8": 70.1}[name]) < 0.06, f"{name}: {millions} M numbers")
 
 
+def check_cosmos(work: Path) -> None:
+    """A small one of six channels in both archives, and one with other channels, whose levels nobody knows."""
+    config = cosmos_config(
+        channels_mult=[2, 1],
+        patch_size=4,
+        spatial_compression=8,
+        resolution=1024,
+        attn_resolutions=[],
+        z_channels=7,
+        embedding_dim=6,
+        levels=[8, 8, 8, 5, 5, 5],
+    )
+    model = cosmos_model(config)
+    picture, values = torch.zeros(1, 48, 4, 4), torch.zeros(1, 6, 2, 2)
+    halves = {
+        "encoder": (OrderedDict(encoder=model.encoder, quant_conv=model.quant_conv), picture),
+        "decoder": (OrderedDict(post_quant_conv=model.post_quant_conv, decoder=model.decoder), values),
+    }
+    for name, (parts, example) in halves.items():
+        torch.jit.trace(nn.Sequential(parts), example).save(str(work / f"{name}.jit"))
+    expect(run("cosmos", work, "--out", work / "out") == (0, ""), "cosmos: not converted")
+    same_tensors(work / "out", model.state_dict())
+    out = config_in(work / "out")
+    same = {k: v for k, v in config.items() if k in out} == {k: v for k, v in out.items() if k != "model_type"}
+    expect(same and out["model_type"] == "cosmos", "cosmos: other config")
+    (work / "decoder.jit").unlink()
+    refused("is not a file", "cosmos", work, "--out", work / "none")
+
+
 def check_code(work: Path) -> None:
     """A pickle with code in it is refused, and loaded only on request."""
     path = work / "code.pth"
@@ -253,7 +285,7 @@ def check_code(work: Path) -> None:
 def main() -> None:
     single_thread()
     checks = [check_snac, check_transformers, check_wavtokenizer, check_code]
-    checks += [check_vqgan, check_llamagen]
+    checks += [check_vqgan, check_llamagen, check_cosmos]
     checks += [check_published_encodec, check_encodec, check_dac]
     for check in checks:
         with tempfile.TemporaryDirectory() as work:

@@ -8,6 +8,7 @@
     python convert_codec.py llamagen vq_ds16_t2i.pt --out OUT
     python convert_codec.py taming vqgan.ckpt --yaml vqgan.yaml --out OUT
     python convert_codec.py ibq model.ckpt --yaml config.yaml --out OUT
+    python convert_codec.py cosmos FOLDER --out OUT
 
 OUT gets config.json and model.safetensors; weights are not changed. Files are loaded without
 running code that is in them.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from folder import write_folder
 from from_bin import convert_snac, convert_transformers
+from from_cosmos import convert_cosmos
 from from_dac import convert_dac
 from from_encodec import convert_encodec
 from from_vqgan import convert_llamagen, convert_vqgan
@@ -42,6 +44,7 @@ def arguments_of(line: list[str] | None) -> argparse.Namespace:
         "llamagen": "vq_ds*.pt of the authors",
         "taming": "VQGAN checkpoint of taming transformers or Chameleon",
         "ibq": "checkpoint of SEED-Voken or Emu3.5",
+        "cosmos": "folder with encoder.jit and decoder.jit of a discrete image tokenizer",
     }
     for name, text in helps.items():
         family = families.add_parser(name, help=text)
@@ -72,6 +75,8 @@ def converted(options: argparse.Namespace) -> tuple[Tensors, dict]:
         return convert_transformers(source, trusted)
     if options.family == "llamagen":
         return convert_llamagen(source, trusted)
+    if options.family == "cosmos":
+        return convert_cosmos(source)
     if options.family in ("taming", "ibq"):
         return convert_vqgan(options.family, source, options.yaml, trusted)
     return convert_wavtokenizer(source, options.yaml, options.dilation_base, trusted)
