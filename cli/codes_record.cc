@@ -19,25 +19,69 @@ using nlohmann::ordered_json;
 constexpr int kMaxDepth = 8;
 constexpr std::size_t kMaxLevels = 1024;
 
-/// Stops at nesting that no record has, before memory is spent on it.
-json parse_shallow(const std::string& line, const std::string& where) {
-  const auto shallow = [&](int depth, json::parse_event_t, const json&) {
-    if (depth > kMaxDepth) bad_codes(where, "the JSON is nested too deep");
-    return true;
+template <class Integer>
+bool is_whole(const json& value) {
+  return value.is_number_integer() && value.get<std::int64_t>() >= 0 &&
+         value.get<std::int64_t>() <= std::numeric_limits<Integer>::max();
+}
+
+std::string place(std::size_t level, std::size_t frame) {
+  return "level " + std::to_string(level) + ", frame " + std::to_string(frame);
+}
+
+[[noreturn]] void no_code(const json& id, std::size_t level, std::size_t frame, const std::string& where) {
+  bad_codes(where, id.dump() + " is no code (" + place(level, frame) + ")");
+}
+
+/// Sees a record while it is parsed. Codes go into rows at once and never become JSON values, which take sixteen bytes
+/// each: two hours of sound have millions. Stops at nesting that no record has, before memory is spent on it.
+class RecordFilter {
+ public:
+  RecordFilter(std::vector<std::vector<std::int32_t>>& rows, const std::string& where) : rows_(rows), where_(where) {}
+
+  /// False: the value stays out of the tree.
+  bool keep(int depth, json::parse_event_t event, const json& value) {
+    using Event = json::parse_event_t;
+    if (depth > kMaxDepth) bad_codes(where_, "the JSON is nested too deep");
+    if (depth == 1 && event == Event::key) {
+      in_codes_ = value == "codes";
+      if (in_codes_) rows_.clear();
+    }
+    if (!in_codes_) return true;
+    if (depth == 2 && event == Event::array_start) add_row();
+    if (depth != 3 || event != Event::value) return true;
+    if (rows_.empty() || !is_whole<std::int32_t>(value))
+      no_code(value, level(), rows_.empty() ? 0 : rows_.back().size(), where_);
+    rows_.back().push_back(value.get<std::int32_t>());
+    return false;
+  }
+
+ private:
+  [[nodiscard]] std::size_t level() const { return rows_.empty() ? 0 : rows_.size() - 1; }
+
+  void add_row() {
+    if (rows_.size() == kMaxLevels) bad_codes(where_, "more than " + std::to_string(kMaxLevels) + " levels");
+    const std::size_t expected = rows_.empty() ? 0 : rows_.back().size();
+    rows_.emplace_back().reserve(expected);
+  }
+
+  std::vector<std::vector<std::int32_t>>& rows_;
+  const std::string& where_;
+  bool in_codes_ = false;
+};
+
+json parse_filtered(const std::string& line, std::vector<std::vector<std::int32_t>>& rows, const std::string& where) {
+  RecordFilter filter(rows, where);
+  const auto keep = [&](int depth, json::parse_event_t event, const json& value) {
+    return filter.keep(depth, event, value);
   };
   try {
-    return json::parse(line, shallow);
+    return json::parse(line, keep);
   } catch (const json::parse_error& error) {
     bad_codes(where, "malformed JSON at byte " + std::to_string(error.byte));
   } catch (const json::exception&) {
     bad_codes(where, "a number in the JSON is out of range");
   }
-}
-
-template <class Integer>
-bool is_whole(const json& value) {
-  return value.is_number_integer() && value.get<std::int64_t>() >= 0 &&
-         value.get<std::int64_t>() <= std::numeric_limits<Integer>::max();
 }
 
 class Fields {
@@ -110,21 +154,6 @@ float to_float(double value) {
   return fits ? static_cast<float>(value) : std::numeric_limits<float>::infinity();
 }
 
-std::string place(std::size_t level, std::size_t frame) {
-  return "level " + std::to_string(level) + ", frame " + std::to_string(frame);
-}
-
-std::vector<std::int32_t> read_row(const json& row, std::size_t level, const std::string& where) {
-  if (!row.is_array()) bad_codes(where, "\"codes\" is not a list of rows, one a level");
-  std::vector<std::int32_t> ids;
-  ids.reserve(row.size());
-  for (const json& id : row) {
-    if (!is_whole<std::int32_t>(id)) bad_codes(where, id.dump() + " is no code (" + place(level, ids.size()) + ")");
-    ids.push_back(id.get<std::int32_t>());
-  }
-  return ids;
-}
-
 /// Ids of a level for one frame of row 0; nothing when the record does not say or its rates are no whole multiples.
 std::optional<std::size_t> stated_multiple(const CodesRecord& record, std::size_t level) {
   if (record.level_rates.empty()) return std::nullopt;
@@ -169,10 +198,13 @@ void check_chunks(const Codes& codes, const std::string& where) {
   }
 }
 
-void read_codes(const json& rows, CodesRecord& record, const std::string& where) {
-  if (!rows.is_array() || rows.empty()) bad_codes(where, "\"codes\" is not a list of rows, one a level");
-  if (rows.size() > kMaxLevels) bad_codes(where, std::to_string(rows.size()) + " levels are too many");
-  for (const json& row : rows) record.codes.rows.push_back(read_row(row, record.codes.rows.size(), where));
+/// What the filter left of the codes: empty rows, or what is no code.
+void check_codes(const json& rest, CodesRecord& record, const std::string& where) {
+  if (!rest.is_array() || rest.empty()) bad_codes(where, "\"codes\" is not a list of rows, one a level");
+  for (std::size_t level = 0; level < rest.size(); ++level) {
+    if (!rest[level].is_array()) bad_codes(where, "\"codes\" is not a list of rows, one a level");
+    if (!rest[level].empty()) no_code(rest[level].front(), level, record.codes.rows[level].size(), where);
+  }
   record.has_codes = true;
   check_shape(record, where);
 }
@@ -321,15 +353,15 @@ std::string line_of(const ordered_json& json) {
 }
 
 CodesRecord parse_record(const std::string& line, const std::string& where) {
-  const json object = parse_shallow(line, where);
+  CodesRecord record;
+  const json object = parse_filtered(line, record.codes.rows, where);
   if (!object.is_object()) bad_codes(where, "not a JSON object");
   const Fields fields(object, where);
-  CodesRecord record;
   read_fields(fields, record);
   read_grid(fields, record, where);
   if (fields.find("frame") != nullptr) fields.read_integer("frame", record.first_frame.emplace(0));
   const json* codes = fields.find("codes");
-  if (codes != nullptr) read_codes(*codes, record, where);
+  if (codes != nullptr) check_codes(*codes, record, where);
   return record;
 }
 
