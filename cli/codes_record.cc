@@ -324,6 +324,7 @@ ordered_json to_json(const CodesRecord& record, const ordered_json& quality) {
   ordered_json line = record.kind == "image" ? picture_json(record) : sound_json(record);
   if (!record.warning.empty()) line["warning"] = record.warning;
   if (!quality.is_null()) line["quality"] = quality;
+  if (!record.ids.empty()) line["ids"] = record.ids;
   if (record.has_codes) put_chunks(record.codes, line);
   return line;
 }

@@ -27,6 +27,7 @@ struct CodesRecord {
   std::optional<std::int64_t> first_frame;  ///< of a part
   Codes codes;                              ///< with `samples`, -1 when not said
   bool has_codes = false;
+  std::vector<std::int32_t> ids;  ///< of a unified model: the codes in its vocabulary, with their delimiters
   std::string warning;
   std::string error;
   std::string reason;

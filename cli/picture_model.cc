@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/code_use.h"
+#include "cli/language_model.h"
 #include "cli/picture_quality.h"
 #include "cli/session.h"
 #include "kernels/error.h"
@@ -27,6 +28,15 @@ media::ImageProcessor plain_processor() {
   return processor;
 }
 
+// Of a codec inside a language model whose tokenizer has names for its codes.
+std::optional<ImageLayout> layout_of(const std::string& path, const ImageCodecInfo& info) {
+  const std::string folder = folder_of(path);
+  if (!has_tokenizer(folder) || (info.family != "chameleon" && info.family != "emu3")) return std::nullopt;
+  const auto layout = image_layout(open_vocabulary(folder), *open_tokenizer(folder));
+  const bool fits = layout && layout->codes.count == info.codebook_sizes.front();
+  return fits ? layout : std::nullopt;
+}
+
 }  // namespace
 
 bool is_picture_model(const CommonOptions& options) {
@@ -45,6 +55,7 @@ PictureModel open_picture_model(Context& context, const std::string& path) {
   model.processor = model.fitted ? media::read_image_processor(file) : plain_processor();
   model.codec = load_image_codec(context, path);
   model.memory.bytes = available_bytes(context.device());
+  model.layout = layout_of(path, model.codec->info());
   return model;
 }
 
@@ -84,6 +95,22 @@ PictureInput read_picture(const PictureModel& model, const Context& context, con
   return input;
 }
 
+namespace {
+
+void add_ids(const ImageLayout& layout, CodesRecord& record) {
+  const auto rows = static_cast<int>(record.codes.grid.rows);
+  const auto columns = static_cast<int>(record.codes.grid.columns);
+  if (!layout.sized() && (rows != layout.rows || columns != layout.columns)) {
+    record.warning += (record.warning.empty() ? "" : "; ") + record.input +
+                      ": no ids: pictures of the language model have " + std::to_string(layout.rows) + " x " +
+                      std::to_string(layout.columns) + " codes";
+    return;
+  }
+  record.ids = flatten(ImageCodes{rows, columns, record.codes.rows.front()}, layout);
+}
+
+}  // namespace
+
 CodesRecord encode_picture(const PictureModel& model, Context& context, const std::string& path, bool allow_truncated,
                            nlohmann::ordered_json* quality) {
   const PictureWork work = quality == nullptr ? PictureWork::encode : PictureWork::both;
@@ -96,6 +123,7 @@ CodesRecord encode_picture(const PictureModel& model, Context& context, const st
   record.height = input.size.rows;
   record.codes = model.codec->encode(context, to_input(input.processor, input.image));
   record.has_codes = true;
+  if (model.layout) add_ids(*model.layout, record);
   if (quality == nullptr) return record;
   const media::Image back = to_image(input.processor, model.codec->decode(context, record.codes));
   *quality = to_json(compare(media::apply_geometry(input.processor, input.image), back));

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "cli/codes_record.h"
@@ -9,6 +10,7 @@
 #include "cli/picture_memory.h"
 #include "codec/image_codec.h"
 #include "media/image_processor.h"
+#include "tokenizer/layout.h"
 
 namespace tessera::cli {
 
@@ -20,6 +22,8 @@ struct PictureModel {
   /// columns that do not fill a code, which are cut off evenly; values run from -1 to 1.
   bool fitted = false;
   MemoryLimit memory;  ///< of each picture in work
+  /// How codes become ids of the language model that the codec is part of (Chameleon, Emu3).
+  std::optional<ImageLayout> layout;
 };
 
 /// Whether --model is a checkpoint of an image codec. False too for what cannot be read at all.

@@ -93,22 +93,26 @@ class EmulatedAmx : public PairVectors {
   }
   template <int kRowTile, int kPanel>
   void dot(SumTile<kRowTile, kPanel>) {
-    for (int m = 0; m < row_count_[kRowTile]; ++m) {
+    dot(kRowTile, kPanel);
+  }
+
+ private:
+  HWY_NOINLINE void dot(int row_tile, int panel) {
+    for (int m = 0; m < row_count_[row_tile]; ++m) {
       Floats evens = Lanes::set(0.0F);
       Floats odds = Lanes::set(0.0F);
       for (int k = 0; k < 16; ++k) {
-        const Ints x = broadcast_pair(rows_[kRowTile][m] + 2 * k);
-        const Ints w = load_pairs(panels_[kPanel][k]);
+        const Ints x = broadcast_pair(rows_[row_tile][m] + 2 * k);
+        const Ints w = load_pairs(panels_[panel][k]);
         evens = fma_flushed(even(x), even(w), evens);
         odds = fma_flushed(odd(x), odd(w), odds);
       }
-      float* sum = sums_[kRowTile][kPanel][m];
+      float* sum = sums_[row_tile][panel][m];
       tessera::HWY_NAMESPACE::store(
           flush(Lanes::add(tessera::HWY_NAMESPACE::load(sum), flush(Lanes::add(evens, odds)))), sum);
     }
   }
 
- private:
   int row_count_[2];
   float sums_[2][2][16][16];
   std::uint16_t rows_[2][16][32];

@@ -188,7 +188,12 @@ static HWY_INLINE void map_row(const float* in, std::int64_t columns, float* out
   if (i < columns) store_first(body(load_first(in + i, columns - i)), out + i, columns - i);
 }
 
+#if !defined(TESSERA_SANITIZED)
 #define TESSERA_LANES_FUNCTION static HWY_INLINE
+#else
+// Inlined into every kernel, instrumented polynomials take compilers minutes.
+#define TESSERA_LANES_FUNCTION [[maybe_unused]] static HWY_NOINLINE
+#endif
 #include "kernels/arithmetic.inc"
 #undef TESSERA_LANES_FUNCTION
 

@@ -26,7 +26,7 @@ inline constexpr int kBlockPanels = kParts == 1 ? 3 : 1;
 inline constexpr int kStreamPanels = 4;
 #else
 // Compilers take minutes to instrument blocks of that size; the cut changes no bit.
-inline constexpr int kBlockRows = 3;
+inline constexpr int kBlockRows = 2;
 inline constexpr int kBlockPanels = 1;
 inline constexpr int kStreamPanels = 2;
 #endif
@@ -268,14 +268,19 @@ static void multiply_rows(const SliceRows& rows, std::int64_t count, const T* pa
   blocks.template operator()<1>();
 }
 
-/// Few rows read the weights once, as stored; for many, narrow weights are widened once a tile.
+/// Few rows read the weights once, as stored; for many, narrow weights are widened once a tile. Sanitizers see narrow
+/// weights one way only: every way takes a compiler half a minute.
 inline constexpr std::int64_t kFewRows = 3;
+template <class T>
+inline constexpr bool kStreams = kBlockRows > 2 || std::is_same_v<T, float>;
 
 template <class T, class Done>
 static void multiply_slice(const SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_step,
                            std::int64_t panel_count, float* wide, const Sink& sink, Ahead& ahead, const Done& done) {
-  if (count < kFewRows) {
-    return multiply_rows<kStreamPanels>(rows, count, panels, panel_step, panel_count, sink, ahead, done);
+  if constexpr (kStreams<T>) {
+    if (count < kFewRows) {
+      return multiply_rows<kStreamPanels>(rows, count, panels, panel_step, panel_count, sink, ahead, done);
+    }
   }
   if constexpr (std::is_same_v<T, float>) {
     multiply_rows<kBlockPanels>(rows, count, panels, panel_step, panel_count, sink, ahead, done);

@@ -8,7 +8,7 @@ import shutil
 import struct
 import unittest
 
-from run_cli_tests import GOLDEN, CliTest, lines_of
+from run_cli_tests import GOLDEN, CliTest, lines_of, png_bytes
 
 DRAFTED = str(GOLDEN / "drafts" / "mimo_v2_three_bf16")
 PLAIN = GOLDEN / "decoder" / "qwen3_f32"
@@ -203,6 +203,52 @@ class Texts(CliTest):
             self.assertEqual(short["text"], continued[: continued.index(stop)])
             self.assertEqual(short["finish_reason"], "stop")
         self.run_it("generate", "wörld zebra 漢字 quick brown", "-m", model, code=65)
+
+
+CHAMELEON = GOLDEN / "chameleon" / "in_language_model_bf16"
+
+
+class Unified(CliTest):
+    """A picture codec inside a language model: its codes are ids too."""
+
+    @staticmethod
+    def tokenizer(codes):
+        def letters(code):
+            return "".join("ABCDEFGHIJ"[int(digit)] for digit in str(code))
+
+        names = ["<s>", "<pad>", "</s>", "<unk>", *(f"IMGIMG{letters(i)}Z" for i in range(codes)), "<racm3:break>", "<eoss>"]
+        plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+        signs = [chr(b) for b in plain] + [chr(256 + i) for i in range(256 - len(plain))]  # of bytes, as GPT-2 spells them
+        vocabulary = {name: i for i, name in enumerate(names + signs)}
+        return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+                "post_processor": None, "decoder": {"type": "ByteLevel"},
+                "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+                          "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+                          "vocab": vocabulary, "merges": []}}
+
+    def test_ids_of_a_picture(self):
+        model = self.folder / "model"
+        shutil.copytree(CHAMELEON, model)
+        plain = lines_of(self.run_it("inspect", model, "--json"))[0]
+        (model / "tokenizer.json").write_text(json.dumps(self.tokenizer(plain["codebook_sizes"][0])))
+        side = 32 * plain["pixels_per_code"]
+        for width, height in ((side, side), (side, side // 2)):
+            picture = self.folder / f"{height}.png"
+            picture.write_bytes(png_bytes(width, height))
+            (model / "preprocessor_config.json").unlink(missing_ok=True)
+            line = lines_of(self.run_it("tokenize", picture, "-m", model))[0]
+            if height == width:
+                self.assertEqual(len(line["ids"]), 1026)
+                first = 4 + plain["codebook_sizes"][0]
+                self.assertEqual((line["ids"][0], line["ids"][-1]), (first, first + 1))
+                self.assertEqual([i - 4 for i in line["ids"][1:-1]], line["codes"][0])
+            else:
+                self.assertNotIn("ids", line)
+                self.assertIn("32 x 32", line["warning"])
+        vocabulary = lines_of(self.run_it("vocab", "--json", "-m", model))[0]
+        picture = next(r for r in vocabulary["ranges"] if r["name"] == "image.0")
+        self.assertEqual((picture["first"], picture["count"], picture["codec"]), (4, plain["codebook_sizes"][0], "image"))
 
 
 if __name__ == "__main__":
