@@ -4,10 +4,6 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -19,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "cli/text_files.h"
 #include "cli/text_stops.h"
 #include "cli/usage_error.h"
 #include "kernels/error.h"
@@ -53,15 +50,6 @@ std::vector<std::int32_t> read_ids(std::string_view text) {
     ids.push_back(read_id(text.substr(0, length)));
     text.remove_prefix(length);
   }
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::error_code ignored;
-  if (!file || std::filesystem::is_directory(path, ignored)) {
-    throw InputError("unreadable", "--prompt-ids: " + path + " cannot be read");
-  }
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 ordered_json finite_or_null(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
@@ -154,12 +142,11 @@ void Generate::check() const {
 }
 
 std::vector<std::int32_t> Generate::read_prompt() const {
-  if (!prompt_ids_.empty()) return read_ids(prompt_ids_[0] == '@' ? read_file(prompt_ids_.substr(1)) : prompt_ids_);
+  if (!prompt_ids_.empty()) return read_ids(prompt_ids_[0] == '@' ? read_text(prompt_ids_.substr(1)) : prompt_ids_);
   if (!model_.tokenizer) {
     throw CheckpointError(model_.path + ": there is no tokenizer.json or tokenizer.model: give --prompt-ids");
   }
-  std::string text = prompt_.front();
-  if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  const std::string text = prompt_.front() == "-" ? read_text("-") : prompt_.front();
   std::vector<std::int32_t> ids;
   model_.tokenizer->encode(text, ids, true);
   return ids;

@@ -31,14 +31,6 @@ std::unique_ptr<TextTokenizer> tokenizer_of(const CommonOptions& options) {
   return tokenizer;
 }
 
-std::string read_text(const std::string& path) {
-  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream file(path, std::ios::binary);
-  std::error_code ignored;
-  if (!file || fs::is_directory(path, ignored)) throw InputError("unreadable", path + ": cannot be read");
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 ordered_json text_json(const TextTokenizer& tokenizer, const Input& input) {
   if (!input.error.empty()) throw InputError(input.reason, input.error);
   std::vector<std::int32_t> ids;
@@ -120,6 +112,14 @@ void for_each_line(const std::string& path, const Take& take) {
 }
 
 }  // namespace
+
+std::string read_text(const std::string& path) {
+  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream file(path, std::ios::binary);
+  std::error_code ignored;
+  if (!file || fs::is_directory(path, ignored)) throw InputError("unreadable", path + ": cannot be read");
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 int tokenize_texts(const CommonOptions& options, const std::vector<Input>& inputs) {
   const auto tokenizer = tokenizer_of(options);

@@ -8,6 +8,9 @@
 
 namespace tessera::cli {
 
+/// All of a file, or of standard input ("-"). Throws InputError("unreadable").
+[[nodiscard]] std::string read_text(const std::string& path);
+
 /// Texts to ids with the tokenizer of the model named, a line an input:
 /// {"input":…,"status":"ok","kind":"text","ids":[…]}. Ids are what the tokenizer gives a text of its own, with what its
 /// template puts around. Returns the exit code.
