@@ -158,7 +158,8 @@ void Generate::sort_stops() {
   for (const std::string& stop : stops_) {
     const auto special = model_.tokenizer ? model_.tokenizer->id_of(stop) : std::nullopt;
     if (is_number(stop)) {
-      stop_ids_.push_back(read_id(stop));
+      if (stop.size() > 9) throw UsageError("--stop: " + stop + " is larger than any id");
+      stop_ids_.push_back(std::stoi(stop));
     } else if (special && model_.tokenizer->is_special(*special)) {
       stop_ids_.push_back(*special);
     } else if (!model_.tokenizer) {

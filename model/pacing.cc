@@ -8,11 +8,12 @@ namespace tessera {
 namespace {
 
 constexpr double kNewest = 0.125;  // the weight of the newest measurement in an average
+constexpr double kUnknownRate = 0.5;
+constexpr double kLeastPause = 32;
 constexpr double kMostPause = 4096;
-constexpr double kLeastPause = 16;
 constexpr double kTrialsCost = 100;  // steps' worth of useful work for one step lost on trials
 
-double average(double before, double now, bool is_first) { return is_first ? now : before + kNewest * (now - before); }
+double average(double before, double now) { return before + kNewest * (now - before); }
 
 }  // namespace
 
@@ -20,7 +21,7 @@ DraftPacing::DraftPacing(int most) {
   if (most < 0) throw ArgumentError("drafts a step are 0 or more");
   const auto places = static_cast<std::size_t>(most);
   lengths_.resize(places + 1);
-  rates_.resize(places);
+  rates_.resize(places, kUnknownRate);
   drafted_.resize(places);
   accepted_.resize(places);
 }
@@ -33,45 +34,56 @@ double DraftPacing::speed(int drafts) const {
   return ids / std::max(lengths_[static_cast<std::size_t>(drafts)].seconds, 1e-9);
 }
 
-int DraftPacing::best() const {
-  int best = 0;
-  for (int d = 1; d < static_cast<int>(lengths_.size()); ++d) {
-    if (speed(d) > speed(best)) best = d;
+// Long ones first: they tell how short ones would fare. -1: all were tried.
+int DraftPacing::untried() const {
+  int d = most();
+  while (d >= 0 && lengths_[static_cast<std::size_t>(d)].steps > 0) --d;
+  return d;
+}
+
+int DraftPacing::best(int other_than) const {
+  int best = -1;
+  for (int d = 0; d <= most(); ++d) {
+    if (d != other_than && (best < 0 || speed(d) > speed(best))) best = d;
   }
   return best;
 }
 
-// A length whose turn to be tried has come; -1: none. Long ones first: they tell how short ones would fare.
-int DraftPacing::due() const {
-  for (int d = static_cast<int>(lengths_.size()) - 1; d >= 0; --d) {
-    const Length& length = lengths_[static_cast<std::size_t>(d)];
-    if (length.steps == 0 || step_ - length.last_step > length.pause) return d;
-  }
-  return -1;
+int DraftPacing::next(int room) {
+  int drafts = untried();
+  if (drafts < 0) drafts = best(most() > 0 && step_ >= next_trial_ ? winner_ : -1);
+  return std::clamp(drafts, 0, std::max(room, 0));
 }
 
-int DraftPacing::next(int room) {
-  const int waiting = due();
-  return std::clamp(waiting >= 0 ? waiting : best(), 0, std::max(room, 0));
+// Twice the pause before, until what a trial of the runner-up loses is a hundredth of it.
+void DraftPacing::plan_trial(int winner) {
+  const bool changed = winner != winner_;
+  winner_ = winner;
+  if (most() == 0) return;
+  const int other = best(winner);
+  const double steps = lengths_[static_cast<std::size_t>(other)].seconds /
+                       std::max(lengths_[static_cast<std::size_t>(winner)].seconds, 1e-9);
+  const double enough = kTrialsCost * steps * (1 - speed(other) / speed(winner));
+  const auto longest = static_cast<std::int64_t>(std::clamp(enough, kLeastPause, kMostPause));
+  pause_ = changed ? static_cast<std::int64_t>(kLeastPause) : std::min(2 * pause_, longest);
+  next_trial_ = step_ + pause_;
 }
 
 void DraftPacing::record(int drafts, int accepted, double seconds) {
   for (int k = 0; k < drafts && k <= accepted; ++k) {
     const auto at = static_cast<std::size_t>(k);
     const bool hit = k < accepted;
-    rates_[at] = average(rates_[at], hit ? 1 : 0, drafted_[at] == 0);
+    rates_[at] = average(rates_[at], hit ? 1 : 0);
     ++drafted_[at];
     accepted_[at] += hit ? 1 : 0;
   }
+  if (step_++ == 0) return;  // it finds cold caches: its time says nothing
   Length& length = lengths_[static_cast<std::size_t>(drafts)];
-  length.seconds = average(length.seconds, seconds, length.steps == 0);
+  length.seconds = length.steps == 0 ? seconds : average(length.seconds, seconds);
   ++length.steps;
-  length.last_step = ++step_;
-  const int winner = best();
-  const double lost = 1 - speed(drafts) / speed(winner);
-  const double dearness = length.seconds / std::max(lengths_[static_cast<std::size_t>(winner)].seconds, 1e-9);
-  const double pause = kTrialsCost * static_cast<double>(lengths_.size()) * lost * dearness;
-  length.pause = static_cast<std::int64_t>(std::clamp(pause, kLeastPause, kMostPause));
+  if (untried() >= 0) return;
+  const int winner = best(-1);
+  if (winner != winner_ || drafts != winner) plan_trial(winner);
 }
 
 }  // namespace tessera

@@ -7,8 +7,9 @@ namespace tessera {
 
 /// How many ids to draft a step: what pays, by the acceptance and the times measured so far. A step with d drafts takes
 /// step(d) + draft(d) seconds and gives 1 + a_1 + a_1 a_2 + … ids, a_k the share of k-th drafts accepted when those
-/// before were. It begins with one step of every length, then takes the best; the lengths that lose are tried again
-/// ever more rarely, so that they cost less than one step in a hundred.
+/// before were, 1/2 before anything is known. Behind a first step that is not timed it tries every length once, then
+/// takes the best. The most promising of the others is tried again, first soon, then ever more rarely, so that trials
+/// cost about one step in a hundred; when a trial changes what is best, soon again.
 class DraftPacing {
  public:
   /// `most`: drafts a step, 0 or more.
@@ -28,18 +29,20 @@ class DraftPacing {
   struct Length {
     double seconds = 0;  ///< a step, averaged with the recent weighing more
     std::int64_t steps = 0;
-    std::int64_t last_step = 0;
-    std::int64_t pause = 0;  ///< steps until it is tried again though it loses
   };
   [[nodiscard]] double speed(int drafts) const;
-  [[nodiscard]] int best() const;
-  [[nodiscard]] int due() const;
+  [[nodiscard]] int untried() const;
+  [[nodiscard]] int best(int other_than) const;
+  void plan_trial(int winner);
 
   std::vector<Length> lengths_;  // by drafts: 0 … most
   std::vector<double> rates_;    // acceptance by place, averaged with the recent weighing more
   std::vector<std::int64_t> drafted_;
   std::vector<std::int64_t> accepted_;
   std::int64_t step_ = 0;
+  std::int64_t pause_ = 0;  // steps between the last trial and the next
+  std::int64_t next_trial_ = 0;
+  int winner_ = -1;
 };
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -36,7 +37,8 @@ double noise(std::uint64_t position_key, std::int32_t id) {
   return -exact_log(-exact_log(uniform));
 }
 
-double weight(double logit, double most) { return most - logit > kNegligible ? 0 : exact_exp(logit - most); }
+// Nothing too for what is no number.
+double weight(double logit, double most) { return most - logit <= kNegligible ? exact_exp(logit - most) : 0; }
 
 }  // namespace
 
@@ -150,6 +152,7 @@ double log_probability(std::span<const float> logits, std::int32_t id) {
   const double most = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) sum += weight(logit, most);
+  if (!(sum > 0)) return std::numeric_limits<double>::quiet_NaN();
   return logits[static_cast<std::size_t>(id)] - most - exact_log(sum);
 }
 

@@ -57,7 +57,8 @@ class Sampler {
   SamplerOptions options_;
 };
 
-/// log softmax(logits)[id] over the whole vocabulary: natural logarithm, double precision, sums in ascending order.
+/// log softmax(logits)[id] over the whole vocabulary: natural logarithm, double precision, sums in ascending order. NaN
+/// where the largest logit is not finite.
 [[nodiscard]] double log_probability(std::span<const float> logits, std::int32_t id);
 
 }  // namespace tessera

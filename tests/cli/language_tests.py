@@ -106,7 +106,8 @@ class Generate(CliTest):
     def test_usage(self):
         for arguments, word in ((("a", "b"), "one PROMPT"), ((), "missing"), (("a", "--prompt-ids", "1"), "without"),
                                 (("a", "--mtp", "some"), "--mtp"), (("a", "--logprobs"), "--json"),
-                                (("a", "--image", "x.png"), "--image"), (("a", "--top-p", "0"), "--top-p")):
+                                (("a", "--image", "x.png"), "--image"),
+                                (("--prompt-ids", "1", "--stop", "9" * 12), "--stop"), (("a", "--top-p", "0"), "--top-p")):
             self.run_it("generate", *arguments, "-m", DRAFTED, code=2)
             self.assertIn(word, self.err)
         self.run_it("generate", "a", "-m", DRAFTED, code=1)

@@ -92,12 +92,12 @@ TEST_P(FastMath, DependsOnNoChunksBatchOrThreadsAndStaysNearExact) {
   for (std::size_t level = 0; level < expected.rows.size(); ++level) {
     const double share = equal_share(expected.rows[level], codes.rows[level]);
     std::printf("%s level %zu: %.1f %% equal\n", name_of(GetParam()), level, 100 * share);
-    EXPECT_GE(share, level == 0 ? 0.9 : 0.5);
+    EXPECT_GE(share, 0.9);
   }
   // bfloat16 has eight bits: near 48 dB if every layer's error were the output's.
   const double ratio = signal_to_noise(decode(*exact, exact_context, expected), decode(*codec, one, expected));
   std::printf("%s decode: %.1f dB\n", name_of(GetParam()), ratio);
-  EXPECT_GE(ratio, 25);
+  EXPECT_GE(ratio, 40);
   EXPECT_LE(ratio, 80) << "nothing was rounded";
 }
 
