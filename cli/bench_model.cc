@@ -11,6 +11,7 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "model/generate.h"
+#include "model/names.h"
 
 namespace tessera::cli {
 namespace {
@@ -152,11 +153,12 @@ bool has_weights(const std::string& folder) {
   return std::any_of(begin(files), end(files), is_weights);
 }
 
-std::set<std::string, std::less<>> draft_names(const Config& config) {
+/// What says how many layers of multi-token prediction there are.
+std::set<std::string, std::less<>> draft_tensors(const Config& config, const DecoderConfig& decoder) {
   std::set<std::string, std::less<>> names;
-  const std::int64_t layers =
-      config.has("num_nextn_predict_layers") ? config.integer("num_nextn_predict_layers", 0, 64) : 0;
-  for (std::int64_t k = 0; k < layers; ++k) names.insert("model.mtp.layers." + std::to_string(k) + ".eh_proj.weight");
+  if (!decoder.draft || !config.has("num_nextn_predict_layers")) return names;
+  const auto layers = static_cast<int>(config.integer("num_nextn_predict_layers", 0, 64));
+  for (int k = 0; k < layers; ++k) names.insert(draft_names(decoder, k).join);
   return names;
 }
 
@@ -167,11 +169,14 @@ LanguageModel random_model(const CommonOptions& options) {
   model.context = make_context(options);
   const Config config = Config::read(model.path);
   const bool narrow = config.has("torch_dtype") && config.string("torch_dtype") == "bfloat16";
-  Checkpoint weights = Checkpoint::random(model.path, narrow ? DType::bf16 : DType::f32, draft_names(config));
-  model.decoder = std::make_unique<Decoder>(*model.context, weights, read_decoder_config(config));
-  if (!draft_names(config).empty() && model.decoder->config().draft) {
-    model.drafts = std::make_unique<DraftModel>(*model.context, weights, *model.decoder);
-  }
+  const DecoderConfig decoder = read_decoder_config(config);
+  const auto drafts = draft_tensors(config, decoder);
+  Checkpoint weights = Checkpoint::random(model.path, narrow ? DType::bf16 : DType::f32, drafts);
+  model.decoder = std::make_unique<Decoder>(*model.context, weights, decoder);
+  if (drafts.empty()) return model;
+  auto layers = std::make_unique<DraftModel>(*model.context, weights, *model.decoder);
+  model.draft_layers = layers->layers();
+  model.drafts = std::move(layers);
   return model;
 }
 
@@ -179,7 +184,7 @@ LanguageModel open_model(const CommonOptions& options) {
   const std::string folder = named_model(options);
   if (std::filesystem::exists(folder + "/config.json") && !has_weights(folder)) return random_model(options);
   LanguageModel model = open_language_model(options);
-  model.drafts = load_drafts(*model.context, model.path, *model.decoder);
+  open_draft_layers(model);
   return model;
 }
 
@@ -195,7 +200,7 @@ void bench_model(const CommonOptions& options, const BenchPrinter& printer) {
                         {"parameters", decoder.parameters()},
                         {"active_parameters", decoder.active_parameters()},
                         {"weights", name_of(decoder.storage())},
-                        {"draft_layers", model.drafts ? model.drafts->layers() : 0},
+                        {"draft_layers", model.draft_layers},
                         {"load_s", rounded(seconds)}});
   MemoryStream memory(*model.context);
   bench_prefill(model, printer);

@@ -19,6 +19,7 @@
 #include "cli/text_stops.h"
 #include "cli/usage_error.h"
 #include "kernels/error.h"
+#include "model/lookup.h"
 
 namespace tessera::cli {
 namespace {
@@ -119,8 +120,9 @@ void Generate::declare(OptionList& list) {
   list.number("--presence-penalty", "X", presence_penalty_, -1e6, 1e6, "take X from the logits of generated ids");
   list.number("--frequency-penalty", "X", frequency_penalty_, -1e6, 1e6, "take X from them for each time");
   list.paths("--stop", "ID|TEXT", stops_, "end at this id, or in front of this text; may be given several times");
-  list.text("--mtp", "auto|off|N", mtp_,
-            "ids drafted a step by the layers of multi-token prediction; the ids that come out are the same");
+  list.text("--mtp", "auto|off|lookup|N", mtp_,
+            "ids drafted a step by the layers of multi-token prediction, or by what followed the same ids before; the "
+            "ids that come out are the same");
   list.integer("--context", "N", context_, 0, INT32_MAX, "most ids in all").default_text = "as config.json says";
   list.flag("--logprobs", log_probabilities_, "with --json: the natural log-probability of each id");
   list.flag("--echo", echo_, "the prompt too; with --logprobs its scores");
@@ -133,8 +135,9 @@ void Generate::check() const {
   if (prompt_.size() > 1) throw UsageError("one PROMPT at a time: put quotation marks around the text");
   if (prompts != 1)
     throw UsageError(prompts == 0 ? "a PROMPT or --prompt-ids is missing" : "--prompt-ids goes without a PROMPT");
-  if (mtp_ != "auto" && mtp_ != "off" && (!is_number(mtp_) || mtp_.size() > 4)) {
-    throw UsageError("--mtp: \"" + mtp_ + "\" is none of auto, off, N");
+  const bool named = mtp_ == "auto" || mtp_ == "off" || mtp_ == "lookup";
+  if (!named && (!is_number(mtp_) || mtp_.size() > 4)) {
+    throw UsageError("--mtp: \"" + mtp_ + "\" is none of auto, off, lookup, N");
   }
   if (log_probabilities_ && !common_.json) throw UsageError("--logprobs needs --json");
   const bool media = !audio_.empty() || !images_.empty() || to_ != "text";
@@ -192,18 +195,21 @@ GenerateOptions Generate::generate_options() const {
   return options;
 }
 
-/// Drafts only change the speed: without being asked for by number they may be missing or of an unknown kind.
+/// Drafts only change the speed: without being asked for by number, layers may be missing or of an unknown kind. Then
+/// auto looks up.
 void Generate::open_drafts() {
   if (mtp_ == "off" || mtp_ == "0" || max_tokens_ == 0) return;
   try {
-    model_.drafts = load_drafts(*model_.context, model_.path, *model_.decoder);
+    if (mtp_ != "lookup") open_draft_layers(model_);
   } catch (const CheckpointError& error) {
     if (mtp_ != "auto") throw;
-    if (!common_.quiet) complain(std::string("warning: without drafts: ") + error.what());
+    if (!common_.quiet) complain(std::string("warning: without layers of multi-token prediction: ") + error.what());
   }
-  if (!model_.drafts && mtp_ != "auto") {
+  if (model_.drafts) return;
+  if (is_number(mtp_)) {
     throw UsageError("--mtp " + mtp_ + ": " + model_.path + " has no layers of multi-token prediction");
   }
+  model_.drafts = std::make_unique<LookupDrafts>();
 }
 
 void Generate::tell(const std::string& text) {
@@ -262,7 +268,10 @@ ordered_json Generate::result(const Generation& generation) const {
                     {"decode_s", decode},
                     {"tokens_per_s", decode > 0 ? steps / decode : 0.0}};
   const DraftCounts counts = generation.draft_counts();
-  json["mtp"] = {{"drafted", counts.drafted},
+  json["mtp"] = {{"source", !model_.drafts            ? "none"
+                            : model_.draft_layers > 0 ? "layers"
+                                                      : "lookup"},
+                 {"drafted", counts.drafted},
                  {"accepted", counts.accepted},
                  {"mean_accepted_length", counts.steps > 0 ? steps / static_cast<double>(counts.steps) : 0.0},
                  {"drafted_by_place", counts.drafted_at},
@@ -301,9 +310,12 @@ const CommandInfo kGenerate = {
     "MiMo-V2-Flash, DeepSeek-V2 and -V3, LongCat-Flash in their public layout) and prints what comes as it comes: text "
     "where the folder has a tokenizer, "
     "else ids. With --json one line: ids, text, log-probabilities over the whole vocabulary (natural), times, and how "
-    "many drafted ids were accepted. Drafts come from the checkpoint's layers of multi-token prediction, and are "
-    "verified by the model itself, so that --mtp changes the speed and never the ids; auto drafts as many ids as pay "
-    "on this machine, none when none do. What is drawn with a temperature depends on --seed, the position and the "
+    "many drafted ids were accepted. Drafts come from the checkpoint's layers of multi-token prediction "
+    "(MiMo-V2-Flash, "
+    "DeepSeek-V3, LongCat-Flash), or where there are none, or with --mtp lookup, from what followed the same few ids "
+    "before. They are verified by the model itself, so that --mtp changes the speed and never the ids; auto drafts as "
+    "many ids as pay on this machine, none when none do. What is drawn with a temperature depends on --seed, the "
+    "position and the "
     "logits alone. --echo --logprobs --max-tokens 0 scores a prompt.",
     "  tessera generate \"Once upon a time\" -m Qwen3-0.6B --max-tokens 100\n"
     "  tessera generate --prompt-ids 1,2,3 -m model/ --json --echo --logprobs --max-tokens 0\n",

@@ -101,4 +101,11 @@ LanguageModel open_language_model(const CommonOptions& options) {
   return model;
 }
 
+void open_draft_layers(LanguageModel& model) {
+  auto layers = load_drafts(*model.context, model.path, *model.decoder);
+  if (!layers) return;
+  model.draft_layers = layers->layers();
+  model.drafts = std::move(layers);
+}
+
 }  // namespace tessera::cli

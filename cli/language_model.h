@@ -17,7 +17,8 @@ struct LanguageModel {
   std::string path;
   std::unique_ptr<Context> context;
   std::unique_ptr<Decoder> decoder;
-  std::unique_ptr<DraftModel> drafts;        ///< null when there are none, or none were asked for
+  std::unique_ptr<DraftSource> drafts;       ///< null when none were asked for
+  int draft_layers = 0;                      ///< of multi-token prediction
   std::unique_ptr<TextTokenizer> tokenizer;  ///< null when the folder has none
   GenerationConfig generation;
 };
@@ -37,5 +38,7 @@ struct LanguageModel {
 
 /// --model or TESSERA_MODEL. Throws UsageError when neither is given, CheckpointError.
 [[nodiscard]] LanguageModel open_language_model(const CommonOptions& options);
+/// The checkpoint's layers of multi-token prediction become its drafts, where there are any. Throws CheckpointError.
+void open_draft_layers(LanguageModel& model);
 
 }  // namespace tessera::cli

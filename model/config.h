@@ -73,6 +73,14 @@ struct DecoderLayerConfig {
   bool shortcut = false;
 };
 
+/// Layers of multi-token prediction, as a family has them; how many there are, only the tensors say (see DraftModel).
+struct DecoderDraft {
+  DecoderLayerConfig layer;
+  /// One layer drafts any number of ids: it reads the decoder's rows behind the final norm, and then its own rows
+  /// behind its own norm (DeepSeek-V3, LongCat-Flash). Else each layer drafts one id of the residual stream (MiMo-V2).
+  bool chained = false;
+};
+
 /// A decoder-only transformer, read from a public config.json.
 struct DecoderConfig {
   std::string family;  ///< model_type
@@ -88,8 +96,7 @@ struct DecoderConfig {
   std::int64_t extra_layers = 0;  ///< of multi-token prediction behind the last one (DeepSeek-V3)
   bool paired = false;            ///< a layer of the checkpoint is two of these (LongCat-Flash)
   std::vector<DecoderLayerConfig> layers;
-  /// What a layer of multi-token prediction is in this family; how many there are, only the tensors say.
-  std::optional<DecoderLayerConfig> draft;
+  std::optional<DecoderDraft> draft;  ///< nothing where the family has none
 };
 
 /// Weights of experts that a step does not read: of each mixture, those a token does not choose.

@@ -131,6 +131,7 @@ DecoderConfig read_longcat_flash(const Config& c) {
     const bool first = i % 2 == 0;
     d.layers[i] = {attention, width, first ? std::optional(mixture) : std::nullopt, first};
   }
+  d.draft = DecoderDraft{{attention, width, {}}, true};
   return d;
 }
 
@@ -139,6 +140,7 @@ DecoderConfig read_deepseek_v2(const Config& c) { return read_deepseek(c, deepse
 DecoderConfig read_deepseek_v3(const Config& c) {
   DecoderConfig d = read_deepseek(c, deepseek_v3_mixture(c));
   d.extra_layers = c.has("num_nextn_predict_layers") ? c.integer("num_nextn_predict_layers", 0, kMostLayers) : 1;
+  d.draft = DecoderDraft{{d.layers.front().attention, 0, deepseek_v3_mixture(c)}, true};
   return d;
 }
 

@@ -70,7 +70,7 @@ DecoderConfig read_mimo_v2(const Config& c) {
     d.layers[i] = {kinds[static_cast<std::size_t>(sliding[i])], width, {}};
     if (sparse[i] != 0) d.layers[i].mixture = mixture;
   }
-  d.draft = DecoderLayerConfig{kinds[1], width, {}};
+  d.draft = DecoderDraft{{kinds[1], width, {}}, false};
   return d;
 }
 

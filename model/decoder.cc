@@ -7,7 +7,6 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
-#include "model/names.h"
 
 namespace tessera {
 namespace {
@@ -36,14 +35,6 @@ Tensor gather(Context& context, ConstMatrix table, const std::vector<std::int32_
   Tensor out = context.scratch({ids.size(), table.columns});
   embedding(context, table, ids.ints(), out);
   return out;
-}
-
-std::variant<DecoderAttentionLayer, LatentAttentionLayer> load_attention(Context& context, Checkpoint& checkpoint,
-                                                                         const std::string& prefix,
-                                                                         const DecoderAttention& attention,
-                                                                         const DecoderConfig& config) {
-  if (attention.latent) return LatentAttentionLayer(context, checkpoint, prefix, attention, config);
-  return DecoderAttentionLayer(context, checkpoint, prefix, attention, config);
 }
 
 // Of the last layer.
@@ -86,7 +77,9 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
       norm_(norm(context, checkpoint, "model.norm", config_)),
       head_(context, checkpoint, {{(config_.tied ? kEmbedding : "lm_head") + ".weight", "", config_.vocabulary}},
             config_.hidden) {
-  for (std::size_t i = 0; i < config_.layers.size(); ++i) layers_.push_back(load_layer(context, checkpoint, i));
+  for (std::size_t i = 0; i < config_.layers.size(); ++i) {
+    layers_.emplace_back(context, checkpoint, layer_names(config_, i), config_.layers[i], config_);
+  }
   checkpoint.ignore_prefix("model.mtp.");
   // What MiMo-V2.5 sees and hears with.
   for (const char* tower : {"visual.", "audio_encoder.", "speech_embeddings."}) checkpoint.ignore_prefix(tower);
@@ -98,21 +91,6 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
   checkpoint.finish();
   parameters_ = checkpoint.parameters();
   storage_ = checkpoint.stored_type(down_projection(config_));
-}
-
-Decoder::Layer Decoder::load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const {
-  const DecoderLayerConfig& c = config_.layers[index];
-  const LayerNames names = layer_names(config_, index);
-  Layer layer{norm(context, checkpoint, names.attention_norm, config_),
-              load_attention(context, checkpoint, names.attention, c.attention, config_),
-              norm(context, checkpoint, names.mlp_norm, config_),
-              {},
-              {}};
-  if (c.mixture) layer.mixture.emplace(context, checkpoint, names.mixture, *c.mixture, config_);
-  if (!c.mixture || c.shortcut) {
-    layer.mlp.emplace(context, checkpoint, names.mlp, config_.hidden, c.width, config_.activation, config_.mlp_bias);
-  }
-  return layer;
 }
 
 std::int64_t Decoder::active_parameters() const {
@@ -179,31 +157,22 @@ Tensor Decoder::embed(Context& context, const std::vector<std::int32_t>& ids) co
 
 Tensor Decoder::project(Context& context, ConstMatrix normed) const { return head_.forward(context, normed); }
 
+void Decoder::normalise(Context& context, ConstMatrix hidden, Matrix out) const { norm_.forward(context, hidden, out); }
+
 void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const {
   const Tensor x = embed(context, rows.ids);
-  Tensor shortcut;
-  for (std::size_t i = 0; i < layers_.size(); ++i) forward_layer(context, rows.parts, i, x, shortcut);
+  Tensor unread;  // by the experts of the layer before
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Tensor next = layers_[i].forward(context, rows.parts, i, x);
+    if (unread.size() > 0) layers_[i - 1].add_experts(context, unread, x);
+    unread = std::move(next);
+  }
   for (const BatchPart& part : rows.parts) part.sequence->advance(part.rows);
   if (hidden.data != nullptr) copy_rows(context, x, hidden);
   if (rows.wanted.empty()) return;
   const Tensor last = gather(context, x, rows.wanted);
-  norm_.forward(context, last, last);
+  normalise(context, last, last);
   head_.forward_into(context, last, {}, logits);
-}
-
-// `shortcut` holds what the experts of the layer before have yet to read, if any.
-void Decoder::forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x,
-                            Tensor& shortcut) const {
-  const Layer& layer = layers_[index];
-  Tensor normed = context.scratch({x.rows, x.columns});
-  layer.attention_norm.forward(context, x, normed);
-  std::visit([&](const auto& attention) { attention.forward(context, parts, index, normed, x); }, layer.attention);
-  layer.mlp_norm.forward(context, x, normed);
-  if (layer.mlp) layer.mlp->forward(context, normed, x, x);
-  const bool later = config_.layers[index].shortcut;
-  if (layer.mixture && !later) layer.mixture->forward(context, normed, x);
-  if (shortcut.size() > 0) layers_[index - 1].mixture->forward(context, shortcut, x);
-  shortcut = later ? std::move(normed) : Tensor();
 }
 
 Checkpoint open_weights(const std::filesystem::path& folder, const DecoderConfig& config) {

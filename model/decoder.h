@@ -3,17 +3,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <span>
-#include <variant>
 #include <vector>
 
-#include "model/attention.h"
 #include "model/cache.h"
 #include "model/config.h"
-#include "model/feed_forward.h"
-#include "model/latent_attention.h"
-#include "model/mixture.h"
+#include "model/decoder_layer.h"
 
 namespace tessera {
 
@@ -59,28 +54,20 @@ class Decoder {
 
   /// Rows of the embedding table, float32 [ids, hidden] on the device. The caller has checked the ids.
   [[nodiscard]] Tensor embed(Context& context, const std::vector<std::int32_t>& ids) const;
+  /// The final norm of rows of the residual stream; `out` may be `hidden`.
+  void normalise(Context& context, ConstMatrix hidden, Matrix out) const;
   /// The head: logits [rows, vocabulary] of rows that a norm has been over.
   [[nodiscard]] Tensor project(Context& context, ConstMatrix normed) const;
 
  private:
-  struct Layer {
-    NormLayer attention_norm;
-    std::variant<DecoderAttentionLayer, LatentAttentionLayer> attention;
-    NormLayer mlp_norm;
-    std::optional<GatedMlp> mlp;
-    std::optional<MixtureLayer> mixture;
-  };
   struct Run;
 
-  [[nodiscard]] Layer load_layer(Context& context, Checkpoint& checkpoint, std::size_t index) const;
   void check(std::span<const Feed> batch) const;
   void run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const;
-  void forward_layer(Context& context, std::span<const BatchPart> parts, std::size_t index, Matrix x,
-                     Tensor& shortcut) const;
 
   DecoderConfig config_;
   Tensor embeddings_;
-  std::vector<Layer> layers_;
+  std::vector<DecoderLayer> layers_;
   NormLayer norm_;
   LinearLayer head_;
   std::int64_t parameters_ = 0;

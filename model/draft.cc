@@ -1,7 +1,6 @@
 #include "model/draft.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 #include "kernels/elementwise.h"
@@ -13,154 +12,191 @@ namespace {
 constexpr std::int64_t kPending = 64;
 // Rows that cost a layer no more than one: the weights are read once.
 constexpr std::int64_t kFewRows = 8;
+// Ids that a chained layer drafts outside of frames, and at most.
+constexpr int kChained = 3;
+constexpr int kMostChained = 64;
 
 DecoderConfig one_layer(const DecoderConfig& decoder) {
   DecoderConfig config = decoder;
-  config.layers = {decoder.draft.value()};
+  config.layers = {decoder.draft.value().layer};
   return config;
 }
 
-std::string prefix_of(int layer) { return "model.mtp.layers." + std::to_string(layer) + "."; }
-
-NormLayer norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
-  return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
+std::vector<float> to_host(Context& context, ConstMatrix row) {
+  std::vector<float> values(static_cast<std::size_t>(row.columns));
+  context.download(reinterpret_cast<const std::byte*>(row.data), reinterpret_cast<std::byte*>(values.data()),
+                   values.size() * sizeof(float));
+  return values;
 }
 
-std::vector<float> last_row(Context& context, ConstMatrix x) {
-  std::vector<float> row(static_cast<std::size_t>(x.columns));
-  context.download(reinterpret_cast<const std::byte*>(x.row(x.rows - 1)), reinterpret_cast<std::byte*>(row.data()),
-                   row.size() * sizeof(float));
-  return row;
-}
+// A sequence's ids and what is drafted behind them.
+struct Ids {
+  std::span<const std::int32_t> known;
+  std::vector<std::int32_t> drafted;
+
+  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(known.size()); }
+  [[nodiscard]] std::int32_t at(std::int64_t position) const {
+    return position < count() ? known[static_cast<std::size_t>(position)]
+                              : drafted[static_cast<std::size_t>(position - count())];
+  }
+};
 
 }  // namespace
 
-struct DraftModel::Layer {
-  NormLayer embedding_norm;
-  NormLayer hidden_norm;
-  LinearLayer join;
-  NormLayer attention_norm;
-  DecoderAttentionLayer attention;
-  NormLayer mlp_norm;
-  GatedMlp mlp;
-  NormLayer final_norm;
+// What one sequence carries: each layer's keys and values, and the decoder's rows that they have not read yet.
+class DraftModel::Session : public Drafter {
+ public:
+  Session(Context& context, const DraftModel& model, std::int64_t capacity)
+      : model_(model), hidden_(context.allocate({kPending, model.config_.hidden})) {
+    for (int k = 0; k < model.layers(); ++k) sequences_.emplace_back(context, model.config_, capacity);
+  }
 
-  Layer(Context& context, Checkpoint& checkpoint, const std::string& prefix, const DecoderConfig& config)
-      : embedding_norm(norm(context, checkpoint, prefix + "enorm", config)),
-        hidden_norm(norm(context, checkpoint, prefix + "hnorm", config)),
-        join(context, checkpoint, {{prefix + "eh_proj.weight", "", config.hidden}}, 2 * config.hidden),
-        attention_norm(norm(context, checkpoint, prefix + "input_layernorm", config)),
-        attention(context, checkpoint, prefix + "self_attn.", config.layers.front().attention, config),
-        mlp_norm(norm(context, checkpoint, prefix + "pre_mlp_layernorm", config)),
-        mlp(context, checkpoint, prefix + "mlp.", config.hidden, config.layers.front().width, config.activation,
-            config.mlp_bias),
-        final_norm(norm(context, checkpoint, prefix + "final_layernorm", config)) {}
+  void observe(Context& context, ConstMatrix hidden, std::span<const std::int32_t> ids) override;
+  std::vector<std::int32_t> propose(Context& context, std::span<const std::int32_t> ids, int count,
+                                    const Pick& pick) override;
+
+ private:
+  void settle(Context& context, const Ids& ids);
+  [[nodiscard]] std::vector<std::int32_t> ids_read(const Ids& ids, std::size_t layer, std::int64_t end) const;
+  [[nodiscard]] ConstMatrix rows_read(std::size_t layer, std::int64_t end) const;
+  [[nodiscard]] Tensor run(Context& context, std::size_t layer, const Ids& ids);
+  [[nodiscard]] Tensor run_on(Context& context, const Ids& ids, ConstMatrix own);
+  [[nodiscard]] std::vector<float> logits_of(Context& context, std::size_t layer, Matrix row) const;
+  void draft_by_layers(Context& context, Ids& ids, int count, const Pick& pick);
+  void draft_by_chain(Context& context, Ids& ids, int count, const Pick& pick);
+
+  const DraftModel& model_;
+  std::vector<Sequence> sequences_;  // by layer
+  Tensor hidden_;                    // [kPending, hidden]: rows of positions first_ … seen_ - 1
+  std::int64_t first_ = 0;           // everything before is in every layer's cache
+  std::int64_t seen_ = 0;
 };
 
-DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder)
-    : decoder_(decoder), config_(one_layer(decoder.config())) {
-  while (checkpoint.has(prefix_of(layers()) + "eh_proj.weight")) {
-    layers_.emplace_back(context, checkpoint, prefix_of(layers()), config_);
-  }
-  if (layers_.empty()) return;
-  checkpoint.ignore_outside("model.mtp.");
-  checkpoint.finish();
-}
-
-DraftModel::~DraftModel() = default;
-
-int DraftModel::layers() const noexcept { return static_cast<int>(layers_.size()); }
-
-DraftModel::State::State(Context& context, const DraftModel& model, std::int64_t capacity)
-    : hidden_(context.allocate({kPending, model.config_.hidden})) {
-  for (int k = 0; k < model.layers(); ++k) layers_.emplace_back(context, model.config_, capacity);
-}
-
-void DraftModel::State::observe(Context& context, const DraftModel& model, ConstMatrix hidden,
-                                std::span<const std::int32_t> ids) {
+void DraftModel::Session::observe(Context& context, ConstMatrix hidden, std::span<const std::int32_t> ids) {
   for (std::int64_t done = 0; done < hidden.rows;) {
-    if (seen_ - first_ == kPending) model.settle(context, *this, ids);
+    if (seen_ - first_ == kPending) settle(context, {ids, {}});
     const std::int64_t rows = std::min(hidden.rows - done, kPending - (seen_ - first_));
-    copy_rows(context, hidden.slice(done, rows), hidden_.matrix().slice(seen_ - first_, rows));
+    const Matrix free = hidden_.matrix().slice(seen_ - first_, rows);
+    if (model_.chained_) {
+      model_.decoder_.normalise(context, hidden.slice(done, rows), free);
+    } else {
+      copy_rows(context, hidden.slice(done, rows), free);
+    }
     seen_ += rows;
     done += rows;
   }
 }
 
-// Every layer reads what it can: rows whose ids are there, but for the last, which is asked for a proposal. Only keys
-// and values come of it. The rest moves to the front.
-void DraftModel::settle(Context& context, State& state, std::span<const std::int32_t> ids) const {
-  const auto count = static_cast<std::int64_t>(ids.size());
-  std::int64_t first = state.seen_;
-  for (std::size_t k = 0; k < layers_.size(); ++k) {
-    Sequence& sequence = state.layers_[k];
-    const std::int64_t end = std::min(state.seen_ - 1, count - 1 - static_cast<std::int64_t>(k));
+// What the layer's rows read, from where its cache ends to `end`.
+std::vector<std::int32_t> DraftModel::Session::ids_read(const Ids& ids, std::size_t layer, std::int64_t end) const {
+  std::vector<std::int32_t> read;
+  for (std::int64_t t = sequences_[layer].length(); t < end; ++t) {
+    read.push_back(ids.at(t + 1 + static_cast<std::int64_t>(layer)));
+  }
+  return read;
+}
+
+ConstMatrix DraftModel::Session::rows_read(std::size_t layer, std::int64_t end) const {
+  const std::int64_t first = sequences_[layer].length();
+  return hidden_.matrix().slice(first - first_, end - first);
+}
+
+// Every layer reads what it can: rows whose ids are there, but for the last, which is asked for a proposal. The rest
+// moves to the front.
+void DraftModel::Session::settle(Context& context, const Ids& ids) {
+  std::int64_t first = seen_;
+  for (std::size_t k = 0; k < sequences_.size(); ++k) {
+    Sequence& sequence = sequences_[k];
+    const std::int64_t end = std::min(seen_ - 1, ids.count() - 1 - static_cast<std::int64_t>(k));
     if (end > sequence.length()) {
-      const BatchPart part{&sequence, 0, end - sequence.length()};
-      layers_[k].attention.remember(context, std::span(&part, 1), 0, read_rows(context, k, state, ids, end).normed);
-      sequence.advance(part.rows);
+      const auto read = ids_read(ids, k, end);
+      model_.layers_[k].remember(context, model_.decoder_, sequence, rows_read(k, end), read);
+      sequence.advance(end - sequence.length());
     }
     first = std::min(first, sequence.length());
   }
-  const Matrix rows = state.hidden_;
-  for (std::int64_t i = first; i < state.seen_; ++i) {
-    copy_rows(context, rows.slice(i - state.first_, 1), rows.slice(i - first, 1));
+  const Matrix rows = hidden_;
+  for (std::int64_t i = first; i < seen_; ++i) {
+    copy_rows(context, rows.slice(i - first_, 1), rows.slice(i - first, 1));
   }
-  state.first_ = first;
+  first_ = first;
 }
 
-Tensor DraftModel::join(Context& context, const Layer& layer, ConstMatrix hidden,
-                        const std::vector<std::int32_t>& ids) const {
-  const std::int64_t width = config_.hidden;
-  const Tensor both = context.scratch({hidden.rows, 2 * width});
-  layer.embedding_norm.forward(context, decoder_.embed(context, ids), both.matrix().columns_from(0, width));
-  layer.hidden_norm.forward(context, hidden, both.matrix().columns_from(width, width));
-  return layer.join.forward(context, both);
+// All rows that the layer has not read; the last one's result.
+Tensor DraftModel::Session::run(Context& context, std::size_t layer, const Ids& ids) {
+  const Tensor x = model_.layers_[layer].forward(context, model_.decoder_, sequences_[layer], rows_read(layer, seen_),
+                                                 ids_read(ids, layer, seen_));
+  Tensor last = context.scratch({1, x.dim(1)});
+  copy_rows(context, x.matrix().slice(x.dim(0) - 1, 1), last);
+  return last;
 }
 
-// The layer's rows from where its cache ends to `end`; `ids` go on with proposals.
-DraftModel::Rows DraftModel::read_rows(Context& context, std::size_t index, const State& state,
-                                       std::span<const std::int32_t> ids, std::int64_t end) const {
-  const Layer& layer = layers_[index];
-  const std::int64_t first = state.layers_[index].length();
-  const auto read = ids.subspan(static_cast<std::size_t>(first) + 1 + index, static_cast<std::size_t>(end - first));
-  const ConstMatrix hidden = state.hidden_.matrix().slice(first - state.first_, end - first);
-  Rows rows{join(context, layer, hidden, {read.begin(), read.end()}), context.scratch({end - first, config_.hidden})};
-  layer.attention_norm.forward(context, rows.x, rows.normed);
-  return rows;
+// One row more: the newest draft and what the layer made of the one before.
+Tensor DraftModel::Session::run_on(Context& context, const Ids& ids, ConstMatrix own) {
+  return model_.layers_[0].forward(context, model_.decoder_, sequences_[0], own, {ids.drafted.back()});
 }
 
-// The rows stay to be advanced over.
-Tensor DraftModel::run_layer(Context& context, std::size_t index, State& state, std::span<const std::int32_t> ids,
-                             std::int64_t end) const {
-  const Layer& layer = layers_[index];
-  Rows rows = read_rows(context, index, state, ids, end);
-  const Matrix x = rows.x;
-  const BatchPart part{&state.layers_[index], 0, x.rows};
-  layer.attention.forward(context, std::span(&part, 1), 0, rows.normed, x);
-  layer.mlp_norm.forward(context, x, rows.normed);
-  layer.mlp.forward(context, rows.normed, x, x);
-  return std::move(rows.x);
+// Norms the row.
+std::vector<float> DraftModel::Session::logits_of(Context& context, std::size_t layer, Matrix row) const {
+  model_.layers_[layer].normalise(context, row);
+  return to_host(context, model_.decoder_.project(context, row));
 }
 
-std::vector<std::int32_t> DraftModel::propose(Context& context, State& state, std::span<const std::int32_t> ids,
-                                              int count, const Pick& pick) const {
-  const auto known = static_cast<std::int64_t>(ids.size());
-  std::vector<std::int32_t> all(ids.begin(), ids.end());
-  if (state.seen_ == 0) return {};
-  if (state.seen_ - state.first_ > kFewRows) settle(context, state, ids);
-  for (std::size_t k = 0; k < layers_.size() && static_cast<int>(k) < count; ++k) {
-    const Tensor x = run_layer(context, k, state, all, state.seen_);
-    const Matrix last = x.matrix().slice(x.dim(0) - 1, 1);
-    layers_[k].final_norm.forward(context, last, last);
-    const auto logits = last_row(context, decoder_.project(context, last));
-    all.push_back(pick(logits, known + static_cast<std::int64_t>(k)));
-    // Rows that read a proposal are run again when the id is known.
-    Sequence& sequence = state.layers_[k];
-    const std::int64_t settled = std::max<std::int64_t>(known - 1 - static_cast<std::int64_t>(k), 0);
+void DraftModel::Session::draft_by_layers(Context& context, Ids& ids, int count, const Pick& pick) {
+  for (std::size_t k = 0; k < sequences_.size() && static_cast<int>(k) < count; ++k) {
+    const auto depth = static_cast<std::int64_t>(k);
+    const Tensor row = run(context, k, ids);
+    ids.drafted.push_back(pick(logits_of(context, k, row), ids.count() + depth));
+    // Rows that read a draft are run again when the id is known.
+    Sequence& sequence = sequences_[k];
+    const std::int64_t settled = std::max<std::int64_t>(ids.count() - 1 - depth, 0);
     sequence.advance(std::max<std::int64_t>(settled - sequence.length(), 0));
   }
-  return {all.begin() + known, all.end()};
+}
+
+void DraftModel::Session::draft_by_chain(Context& context, Ids& ids, int count, const Pick& pick) {
+  Sequence& sequence = sequences_[0];
+  Tensor row = run(context, 0, ids);
+  sequence.advance(seen_ - sequence.length());
+  for (int k = 0;; ++k) {
+    ids.drafted.push_back(pick(logits_of(context, 0, row), ids.count() + k));
+    if (k + 1 >= std::min(count, kMostChained)) break;
+    row = run_on(context, ids, row);
+    sequence.advance(1);
+  }
+  sequence.truncate(seen_);  // to the rows whose ids are known
+}
+
+std::vector<std::int32_t> DraftModel::Session::propose(Context& context, std::span<const std::int32_t> known, int count,
+                                                       const Pick& pick) {
+  if (seen_ == 0 || count <= 0) return {};
+  Ids ids{known, {}};
+  if (seen_ - first_ > kFewRows) settle(context, ids);
+  model_.chained_ ? draft_by_chain(context, ids, count, pick) : draft_by_layers(context, ids, count, pick);
+  return std::move(ids.drafted);
+}
+
+DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder)
+    : decoder_(decoder), config_(one_layer(decoder.config())), chained_(decoder.config().draft->chained) {
+  const auto names = [&] { return draft_names(decoder.config(), layers()); };
+  while (checkpoint.has(names().join) && !(chained_ && layers() == 1)) {
+    layers_.emplace_back(context, checkpoint, names(), config_);
+  }
+  if (layers_.empty()) return;
+  const DraftNames first = draft_names(decoder.config(), 0);
+  checkpoint.ignore_outside(first.all);
+  for (const std::string& prefix : first.repeated) checkpoint.ignore_prefix(prefix);
+  checkpoint.ignore_suffix("rotary_emb.inv_freq");
+  checkpoint.finish();
+}
+
+int DraftModel::reach(int frame) const {
+  if (!chained_) return layers();
+  return frame > 0 ? std::min(frame, kMostChained) : kChained;
+}
+
+std::unique_ptr<Drafter> DraftModel::start(Context& context, std::int64_t capacity) const {
+  return std::make_unique<Session>(context, *this, capacity);
 }
 
 std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder, const Decoder& decoder) {

@@ -1,73 +1,46 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <span>
 #include <vector>
 
-#include "model/decoder.h"
+#include "model/draft_layer.h"
+#include "model/drafter.h"
 
 namespace tessera {
 
-/// Layers of multi-token prediction (MTP) as MiMo-V2 has them (arXiv 2601.02780), used to draft ids that the decoder
-/// then verifies. Layer k at row t reads the id at position t + 1 + k and the decoder's residual stream at t, the same
-/// for all layers:
-///   z = eh_proj [RMSNorm_e(embedding of id t+1+k), RMSNorm_h(hidden t)], a pre-norm block of windowed attention and a
-///   gated MLP over z, RMSNorm, the decoder's head: logits of the id at position t + 2 + k.
-class DraftModel {
+/// Layers of multi-token prediction (MTP): the checkpoint's own draft. Row t of a layer reads a row of hidden states
+/// and the embedding of an id behind it, joined in this order, the embedding first.
+///
+/// MiMo-V2 (arXiv 2601.02780; SGLang): layer k at row t reads the id at t + 1 + k and the decoder's residual stream at
+/// t, the same for all layers, and gives logits of the id at t + 2 + k. As many ids as there are layers.
+///
+/// DeepSeek-V3 (arXiv 2412.19437, equations 21 to 25) and LongCat-Flash: the first layer behind the last one is used.
+/// At row t it reads the id at t + 1 and the decoder's row t behind the final norm, and gives logits of the id at t +
+/// 2; it goes on at row t + 1 with the id it drafted and its own row behind its own norm, and so on for any number of
+/// ids. That hidden states are normed is what SGLang (deepseek_nextn, longcat_flash_nextn) and vLLM (deepseek_mtp,
+/// longcat_flash_mtp) do, and DeepSeek's published modelling code; the paper leaves it open. vLLM sets the embedding at
+/// row 0 to zeros, SGLang and this do not. The copies of the embedding table and the head that lie beside the layer are
+/// the decoder's own tables (DeepSeek's README_WEIGHTS) and are not read, as in SGLang.
+class DraftModel : public DraftSource {
  public:
-  /// Reads `model.mtp.layers.{0, 1, …}.` of `checkpoint`, as many as there are; other tensors are left alone.
-  /// `decoder` must outlive this. Throws CheckpointError.
+  /// Reads as many layers as `checkpoint` has and the family uses; other tensors are left alone. `decoder` must outlive
+  /// this. Throws CheckpointError.
   DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder);
-  ~DraftModel();
-  DraftModel(const DraftModel&) = delete;
-  DraftModel& operator=(const DraftModel&) = delete;
 
-  [[nodiscard]] int layers() const noexcept;
-
-  /// What one sequence carries: each layer's keys and values, and the decoder's rows they have not read yet.
-  class State {
-   public:
-    State(Context& context, const DraftModel& model, std::int64_t capacity);
-    /// Rows of the decoder's residual stream, [rows, hidden], of the positions that follow those seen so far. `ids` are
-    /// all of the sequence, of which position i of the rows is the one before ids[i + 1].
-    void observe(Context& context, const DraftModel& model, ConstMatrix hidden, std::span<const std::int32_t> ids);
-
-   private:
-    friend class DraftModel;
-    std::vector<Sequence> layers_;
-    Tensor hidden_;           // [kPending, hidden]: rows of positions first_ … seen_ - 1
-    std::int64_t first_ = 0;  // everything before is in every layer's cache
-    std::int64_t seen_ = 0;
-  };
-
-  /// Chooses an id from logits [vocabulary] on the host for a position.
-  using Pick = std::function<std::int32_t(std::span<const float> logits, std::int64_t position)>;
-  /// The ids that may follow `ids`, one a layer, `count` at most. The state has observed all positions but the last.
-  [[nodiscard]] std::vector<std::int32_t> propose(Context& context, State& state, std::span<const std::int32_t> ids,
-                                                  int count, const Pick& pick) const;
+  [[nodiscard]] int layers() const noexcept { return static_cast<int>(layers_.size()); }
+  /// Of chained layers the rest of the frame, 3 ids where there is none; else an id a layer.
+  [[nodiscard]] int reach(int frame) const override;
+  [[nodiscard]] bool reads_hidden() const override { return true; }
+  [[nodiscard]] std::unique_ptr<Drafter> start(Context& context, std::int64_t capacity) const override;
 
  private:
-  struct Layer;
-
-  void settle(Context& context, State& state, std::span<const std::int32_t> ids) const;
-  [[nodiscard]] Tensor join(Context& context, const Layer& layer, ConstMatrix hidden,
-                            const std::vector<std::int32_t>& ids) const;
-  struct Rows {
-    Tensor x;
-    Tensor normed;
-  };
-  [[nodiscard]] Rows read_rows(Context& context, std::size_t index, const State& state,
-                               std::span<const std::int32_t> ids, std::int64_t end) const;
-  [[nodiscard]] Tensor run_layer(Context& context, std::size_t index, State& state, std::span<const std::int32_t> ids,
-                                 std::int64_t end) const;
+  class Session;
 
   const Decoder& decoder_;
   DecoderConfig config_;  // of a decoder of one such layer
-  std::vector<Layer> layers_;
+  bool chained_;
+  std::vector<DraftLayer> layers_;
 };
 
 /// The MTP layers of a public checkpoint folder; null when the family or the folder has none. Throws CheckpointError.

@@ -17,9 +17,31 @@ constexpr std::int64_t kScoredRows = 64;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-int most_drafts(const DraftModel* drafts, int wanted) {
+std::size_t modality_of(const std::optional<Grammar>& grammar) {
+  return static_cast<std::size_t>(grammar ? grammar->modality() : Grammar::Modality::text);
+}
+
+// Drafts a step at most, where `frame` ids of a frame of audio are yet to come.
+int most_drafts(const DraftSource* drafts, int wanted, int frame) {
   if (drafts == nullptr || wanted == 0) return 0;
-  return wanted == GenerateOptions::kAutomatic ? drafts->layers() : std::min(drafts->layers(), wanted);
+  return wanted == GenerateOptions::kAutomatic ? drafts->reach(frame) : std::min(wanted, drafts->reach(wanted));
+}
+
+std::vector<DraftPacing> pacings_for(const DraftSource* drafts, const GenerateOptions& options) {
+  const int frame = options.grammar ? options.grammar->frame_size() : 0;
+  const int outside = most_drafts(drafts, options.drafts, 0);
+  return {DraftPacing(outside), DraftPacing(most_drafts(drafts, options.drafts, frame)), DraftPacing(outside)};
+}
+
+// Keeps those before the first that may not come where it stands: it could not be accepted.
+void cut_forbidden(Grammar grammar, std::int64_t room, std::vector<std::int32_t>& ids) {
+  auto id = ids.begin();
+  for (; id != ids.end(); grammar.advance(*id++)) {
+    const auto allowed = grammar.allowed(room--);
+    const auto holds = [&](const IdRange& range) { return range.contains(*id); };
+    if (std::none_of(allowed.begin(), allowed.end(), holds)) break;
+  }
+  ids.erase(id, ids.end());
 }
 
 void check_prompt(const std::vector<std::int32_t>& prompt, std::int64_t vocabulary) {
@@ -49,18 +71,18 @@ std::vector<float> to_host(Context& context, const Tensor& logits) {
 
 }  // namespace
 
-Generation::Generation(Context& context, const Decoder& decoder, const DraftModel* drafts,
+Generation::Generation(Context& context, const Decoder& decoder, const DraftSource* drafts,
                        std::vector<std::int32_t> prompt, GenerateOptions options)
     : decoder_(decoder),
-      drafts_(most_drafts(drafts, options.drafts) == 0 ? nullptr : drafts),
+      drafts_(most_drafts(drafts, options.drafts, 0) == 0 ? nullptr : drafts),
       options_(std::move(options)),
       samplers_{Sampler(options_.sampler), Sampler(options_.audio_sampler), Sampler(options_.image_sampler)},
       ids_((check_prompt(prompt, decoder.config().vocabulary), std::move(prompt))),
       prompt_size_(ids_.size()),
       sequence_(decoder.start(context, capacity_for(decoder, prompt_size_, options_))),
-      pacing_(most_drafts(drafts, options_.drafts)) {
+      pacings_(pacings_for(drafts_, options_)) {
   if (options_.max_tokens < 0) throw ArgumentError("max_tokens is 0 or more");
-  if (drafts_ != nullptr) draft_state_.emplace(context, *drafts_, sequence_.capacity());
+  if (drafts_ != nullptr) drafter_ = drafts_->start(context, sequence_.capacity());
   for (const std::int32_t id : ids_) ++counts_.prompt[id];
   if (room() == 0 && !options_.score_prompt) end_ = End::length;
 }
@@ -79,9 +101,16 @@ void Generation::stop_after(std::size_t ids) {
 }
 
 DraftCounts Generation::draft_counts() const {
-  DraftCounts counts{steps_, 0, 0, pacing_.drafted(), pacing_.accepted()};
-  for (const std::int64_t n : counts.drafted_at) counts.drafted += n;
-  for (const std::int64_t n : counts.accepted_at) counts.accepted += n;
+  DraftCounts counts;
+  counts.steps = steps_;
+  const auto add = [](const std::vector<std::int64_t>& more, std::vector<std::int64_t>& by_place, std::int64_t& all) {
+    by_place.resize(std::max(by_place.size(), more.size()));
+    for (std::size_t k = 0; k < more.size(); ++k) by_place[k] += more[k], all += more[k];
+  };
+  for (const DraftPacing& pacing : pacings_) {
+    add(pacing.drafted(), counts.drafted_at, counts.drafted);
+    add(pacing.accepted(), counts.accepted_at, counts.accepted);
+  }
   return counts;
 }
 
@@ -93,9 +122,8 @@ std::int64_t Generation::room() const noexcept {
   return std::min(options_.max_tokens - (all - static_cast<std::int64_t>(prompt_size_)), sequence_.capacity() - all);
 }
 
-const Sampler& Generation::sampler() const {
-  const auto modality = options_.grammar ? options_.grammar->modality() : Grammar::Modality::text;
-  return samplers_[static_cast<std::size_t>(modality)];
+const Sampler& Generation::sampler_for(const std::optional<Grammar>& grammar) const {
+  return samplers_[modality_of(grammar)];
 }
 
 // The ids that go through the decoder next.
@@ -110,27 +138,36 @@ std::span<const std::int32_t> Generation::prepare(Context& context) {
   return left.first(std::min(left.size(), static_cast<std::size_t>(most)));
 }
 
+// How many ids to draft now.
+int Generation::draft_length() {
+  const int frame = options_.grammar ? options_.grammar->frame_left() : 0;
+  const int most = most_drafts(drafts_, options_.drafts, frame);
+  const int useful = static_cast<int>(std::min<std::int64_t>(room() - 1, most));
+  pacing_ = modality_of(options_.grammar);
+  return options_.drafts == GenerateOptions::kAutomatic ? pacings_[pacing_].next(useful) : useful;
+}
+
 void Generation::draft(Context& context) {
-  if (drafts_ == nullptr) return;
-  const int useful = static_cast<int>(std::min<std::int64_t>(room() - 1, pacing_.most()));
-  const int count = options_.drafts == GenerateOptions::kAutomatic ? pacing_.next(useful) : useful;
+  const int count = drafter_ ? draft_length() : 0;
   if (count <= 0) return;
   std::optional<Grammar> grammar = options_.grammar;
   const auto pick = [&](std::span<const float> logits, std::int64_t position) {
-    const auto allowed = grammar ? grammar->allowed(options_.max_tokens) : std::vector<IdRange>{};
+    const std::int64_t left = room() + static_cast<std::int64_t>(ids_.size()) - position;
+    const auto allowed = grammar ? grammar->allowed(left) : std::vector<IdRange>{};
     if (grammar && allowed.empty()) return std::int32_t{0};  // after a stop nothing is accepted
-    const std::int32_t id = sampler().draw(logits, position, counts_, allowed);
+    const std::int32_t id = sampler_for(grammar).draw(logits, position, counts_, allowed);
     if (grammar) grammar->advance(id);
     return options_.impose ? options_.impose(id, position) : id;
   };
-  const auto proposals = drafts_->propose(context, *draft_state_, ids_, count, pick);
+  auto proposals = drafter_->propose(context, ids_, count, pick);
+  if (options_.grammar) cut_forbidden(*options_.grammar, room(), proposals);
   feed_.insert(feed_.end(), proposals.begin(), proposals.end());
 }
 
 std::int32_t Generation::draw(std::span<const float> logits) {
   const auto allowed = options_.grammar ? options_.grammar->allowed(room()) : std::vector<IdRange>{};
   if (options_.grammar && allowed.empty()) throw ArgumentError("the grammar allows nothing more");
-  return sampler().draw(logits, static_cast<std::int64_t>(ids_.size()), counts_, allowed);
+  return sampler_for(options_.grammar).draw(logits, static_cast<std::int64_t>(ids_.size()), counts_, allowed);
 }
 
 void Generation::commit(std::int32_t id, std::span<const float> logits) {
@@ -157,7 +194,7 @@ void Generation::score_rows(std::span<const float> logits) {
 
 void Generation::take_prompt(Context& context, std::span<const float> logits, ConstMatrix hidden) {
   if (options_.score_prompt) score_rows(logits);
-  if (draft_state_) draft_state_->observe(context, *drafts_, hidden, ids_);
+  if (drafter_) drafter_->observe(context, hidden, ids_);
   if (in_prompt()) return;
   if (room() == 0) {
     end_ = End::length;
@@ -179,7 +216,7 @@ void Generation::take_step(Context& context, std::span<const float> logits, Cons
   }
   const auto rows = static_cast<std::int64_t>(kept);
   sequence_.truncate(sequence_.length() - static_cast<std::int64_t>(feed_.size()) + rows);
-  if (draft_state_) draft_state_->observe(context, *drafts_, hidden.slice(0, rows), ids_);
+  if (drafter_) drafter_->observe(context, drafts_->reads_hidden() ? hidden.slice(0, rows) : ConstMatrix(), ids_);
   accepted_ = static_cast<int>(kept) - 1;
   ++steps_;
 }
@@ -190,21 +227,21 @@ void Generation::run(Context& context, const Decoder& decoder, std::span<Generat
   if (batch.empty()) return;
   const auto start = Clock::now();
   std::vector<Feed> feeds;
-  bool any_drafts = false;
+  bool any_reads = false;
   for (Generation* g : batch) {
     feeds.push_back({&g->sequence_, g->prepare(context)});
-    any_drafts = any_drafts || g->draft_state_;
+    any_reads = any_reads || (g->drafter_ && g->drafts_->reads_hidden());
   }
   Tensor hidden;
   const std::vector<float> logits =
-      to_host(context, decoder.forward(context, feeds, rows, any_drafts ? &hidden : nullptr));
+      to_host(context, decoder.forward(context, feeds, rows, any_reads ? &hidden : nullptr));
   std::span<const float> left = logits;
   std::int64_t first = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto count = static_cast<std::int64_t>(feeds[i].ids.size());
     const std::int64_t given = rows == LogitRows::all ? count : 1;
     const auto own = left.first(static_cast<std::size_t>(given * decoder.config().vocabulary));
-    const ConstMatrix stream = any_drafts ? hidden.matrix().slice(first, count) : ConstMatrix();
+    const ConstMatrix stream = any_reads ? hidden.matrix().slice(first, count) : ConstMatrix();
     is_prompt ? batch[i]->take_prompt(context, own, stream) : batch[i]->take_step(context, own, stream);
     left = left.subspan(own.size());
     first += count;
@@ -214,7 +251,7 @@ void Generation::run(Context& context, const Decoder& decoder, std::span<Generat
 
 void Generation::add_time(bool is_prompt, double seconds) {
   (is_prompt ? prefill_seconds_ : decode_seconds_) += seconds;
-  if (!is_prompt) pacing_.record(static_cast<int>(feed_.size()) - 1, accepted_, seconds);
+  if (!is_prompt) pacings_[pacing_].record(static_cast<int>(feed_.size()) - 1, accepted_, seconds);
 }
 
 void advance(Context& context, const Decoder& decoder, std::span<Generation* const> batch) {

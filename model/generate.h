@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "model/decoder.h"
-#include "model/draft.h"
+#include "model/drafter.h"
 #include "model/pacing.h"
 #include "model/sampler.h"
 #include "tokenizer/grammar.h"
@@ -27,9 +28,10 @@ struct GenerateOptions {
   std::optional<Grammar> grammar;   ///< where the prompt ends; only ids that it allows are drawn
   bool log_probabilities = false;   ///< of generated ids
   bool score_prompt = false;        ///< of the prompt's too
-  /// Drafts a step: none, a fixed number, or kAutomatic: as many as pay. It changes the speed and never the ids.
+  /// Drafts a step: none, a fixed number, or kAutomatic: as many as pay, where sources can to the end of a frame of
+  /// audio. It changes the speed and never the ids.
   int drafts = kAutomatic;
-  /// What a benchmark puts in place of a proposal for a position; null: nothing.
+  /// What a benchmark puts in place of a proposal drawn for a position; null: nothing.
   std::function<std::int32_t(std::int32_t proposal, std::int64_t position)> impose;
 };
 
@@ -48,9 +50,9 @@ class Generation {
  public:
   enum class End : std::uint8_t { none, length, stop };
 
-  /// `drafts` may be null. Both models must outlive this. Throws InputError: "empty_prompt", "bad_ids" for an id
+  /// `drafts` may be null. It and the model must outlive this. Throws InputError: "empty_prompt", "bad_ids" for an id
   /// outside the vocabulary, "context_overflow" when the prompt does not fit; ArgumentError for options out of range.
-  Generation(Context& context, const Decoder& decoder, const DraftModel* drafts, std::vector<std::int32_t> prompt,
+  Generation(Context& context, const Decoder& decoder, const DraftSource* drafts, std::vector<std::int32_t> prompt,
              GenerateOptions options);
   Generation(Generation&&) noexcept;
   ~Generation();
@@ -82,22 +84,24 @@ class Generation {
                   bool is_prompt);
   void add_time(bool is_prompt, double seconds);
   void draft(Context& context);
+  [[nodiscard]] int draft_length();
   void score_rows(std::span<const float> logits);
   std::int32_t draw(std::span<const float> logits);
   void commit(std::int32_t id, std::span<const float> logits);
   [[nodiscard]] std::int64_t room() const noexcept;
-  [[nodiscard]] const Sampler& sampler() const;
+  [[nodiscard]] const Sampler& sampler_for(const std::optional<Grammar>& grammar) const;
 
   const Decoder& decoder_;
-  const DraftModel* drafts_;
+  const DraftSource* drafts_;
   GenerateOptions options_;
   std::vector<Sampler> samplers_;  // by Grammar::Modality
   std::vector<std::int32_t> ids_;
   std::size_t prompt_size_;
   Sequence sequence_;
-  std::optional<DraftModel::State> draft_state_;
-  DraftPacing pacing_;
-  std::vector<std::int32_t> feed_;  // of this step: the newest id and its drafts
+  std::unique_ptr<Drafter> drafter_;
+  std::vector<DraftPacing> pacings_;  // by Grammar::Modality
+  std::size_t pacing_ = 0;            // this step's
+  std::vector<std::int32_t> feed_;    // of this step: the newest id and its drafts
   IdCounts counts_;
   std::vector<double> log_probabilities_;
   std::vector<double> prompt_scores_;

@@ -126,6 +126,12 @@ Tensor LatentAttentionLayer::keys(Context& context, ConstMatrix normed) const {
   return out;
 }
 
+void LatentAttentionLayer::remember(Context& context, std::span<const BatchPart> parts, std::size_t layer,
+                                    ConstMatrix normed) const {
+  const Tensor key = keys(context, normed);
+  attention_.remember(context, parts, layer, key, key.matrix().columns_from(turning_, rank_));
+}
+
 void LatentAttentionLayer::forward(Context& context, std::span<const BatchPart> parts, std::size_t layer,
                                    ConstMatrix normed, Matrix x) const {
   const std::int64_t heads = attention_.shape().heads;

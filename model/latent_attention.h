@@ -39,7 +39,8 @@ class LatentAttentionLayer {
   LatentAttentionLayer(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                        const DecoderAttention& config, const DecoderConfig& decoder);
 
-  /// As DecoderAttentionLayer::forward.
+  /// As DecoderAttentionLayer's.
+  void remember(Context& context, std::span<const BatchPart> parts, std::size_t layer, ConstMatrix normed) const;
   void forward(Context& context, std::span<const BatchPart> parts, std::size_t layer, ConstMatrix normed,
                Matrix x) const;
 

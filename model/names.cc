@@ -16,4 +16,50 @@ LayerNames layer_names(const DecoderConfig& config, std::size_t layer) {
           prefix + "mlp."};
 }
 
+namespace {
+
+const std::string kDrafts = "model.mtp.";
+
+std::string mtp_prefix(int index) { return kDrafts + "layers." + std::to_string(index) + "."; }
+
+LayerNames plain_names(const std::string& prefix) {
+  return {prefix + "input_layernorm", prefix + "self_attn.", prefix + "post_attention_layernorm", prefix + "mlp.",
+          prefix + "mlp."};
+}
+
+DraftNames mimo_draft(const std::string& prefix) {
+  DraftNames names{prefix + "enorm", prefix + "hnorm", prefix + "eh_proj.weight", plain_names(prefix), {}, kDrafts, {}};
+  names.layer.mlp_norm = prefix + "pre_mlp_layernorm";
+  names.norm = prefix + "final_layernorm";
+  return names;
+}
+
+DraftNames longcat_draft(const std::string& prefix) {
+  DraftNames names = mimo_draft(prefix);
+  names.embedding_norm += ".m";
+  names.hidden_norm += ".m";
+  names.layer.mlp_norm = prefix + "post_attention_layernorm";
+  names.layer.mlp = prefix + "transformer_layer.mlp.";
+  names.norm = kDrafts + "norm";
+  names.repeated = {kDrafts + "embed_tokens."};
+  return names;
+}
+
+DraftNames deepseek_draft(const std::string& prefix) {
+  DraftNames names = mimo_draft(prefix);
+  names.layer.mlp_norm = prefix + "post_attention_layernorm";
+  names.norm = prefix + "shared_head.norm";
+  names.all = prefix;
+  names.repeated = {prefix + "embed_tokens.", prefix + "shared_head.head."};
+  return names;
+}
+
+}  // namespace
+
+DraftNames draft_names(const DecoderConfig& config, int index) {
+  if (!config.draft || !config.draft->chained) return mimo_draft(mtp_prefix(index));
+  if (config.paired) return longcat_draft(mtp_prefix(index));
+  return deepseek_draft(layer_prefix(stored_layers(config) + static_cast<std::size_t>(index)));
+}
+
 }  // namespace tessera

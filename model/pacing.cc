@@ -34,38 +34,41 @@ double DraftPacing::speed(int drafts) const {
   return ids / std::max(lengths_[static_cast<std::size_t>(drafts)].seconds, 1e-9);
 }
 
-// Long ones first: they tell how short ones would fare. -1: all were tried.
-int DraftPacing::untried() const {
-  int d = most();
+// Of lengths to `limit`. Long ones first: they tell how short ones would fare. -1: all were tried.
+int DraftPacing::untried(int limit) const {
+  int d = limit;
   while (d >= 0 && lengths_[static_cast<std::size_t>(d)].steps > 0) --d;
   return d;
 }
 
-int DraftPacing::best(int other_than) const {
+// Of those tried; -1: there is none.
+int DraftPacing::best(int limit, int other_than) const {
   int best = -1;
-  for (int d = 0; d <= most(); ++d) {
-    if (d != other_than && (best < 0 || speed(d) > speed(best))) best = d;
+  for (int d = 0; d <= limit; ++d) {
+    if (d == other_than || lengths_[static_cast<std::size_t>(d)].steps == 0) continue;
+    if (best < 0 || speed(d) > speed(best)) best = d;
   }
   return best;
 }
 
 int DraftPacing::next(int room) {
-  int drafts = untried();
-  if (drafts < 0) drafts = best(most() > 0 && step_ >= next_trial_ ? winner_ : -1);
-  return std::clamp(drafts, 0, std::max(room, 0));
+  const int limit = std::clamp(room, 0, most());
+  const int drafts = untried(limit);
+  return drafts >= 0 ? drafts : std::max(best(limit, step_ >= next_trial_ ? winner_ : -1), 0);
 }
 
 // Twice the pause before, until what a trial of the runner-up loses is a hundredth of it.
 void DraftPacing::plan_trial(int winner) {
   const bool changed = winner != winner_;
   winner_ = winner;
-  if (most() == 0) return;
-  const int other = best(winner);
-  const double steps = lengths_[static_cast<std::size_t>(other)].seconds /
-                       std::max(lengths_[static_cast<std::size_t>(winner)].seconds, 1e-9);
-  const double enough = kTrialsCost * steps * (1 - speed(other) / speed(winner));
-  const auto longest = static_cast<std::int64_t>(std::clamp(enough, kLeastPause, kMostPause));
-  pause_ = changed ? static_cast<std::int64_t>(kLeastPause) : std::min(2 * pause_, longest);
+  const int other = best(most(), winner);
+  double longest = kLeastPause;
+  if (other >= 0) {
+    const double steps = lengths_[static_cast<std::size_t>(other)].seconds /
+                         std::max(lengths_[static_cast<std::size_t>(winner)].seconds, 1e-9);
+    longest = std::clamp(kTrialsCost * steps * (1 - speed(other) / speed(winner)), kLeastPause, kMostPause);
+  }
+  pause_ = static_cast<std::int64_t>(changed ? kLeastPause : std::min(2.0 * static_cast<double>(pause_), longest));
   next_trial_ = step_ + pause_;
 }
 
@@ -77,13 +80,13 @@ void DraftPacing::record(int drafts, int accepted, double seconds) {
     ++drafted_[at];
     accepted_[at] += hit ? 1 : 0;
   }
+  const bool due = step_ >= next_trial_;
   if (step_++ == 0) return;  // it finds cold caches: its time says nothing
   Length& length = lengths_[static_cast<std::size_t>(drafts)];
   length.seconds = length.steps == 0 ? seconds : average(length.seconds, seconds);
   ++length.steps;
-  if (untried() >= 0) return;
-  const int winner = best(-1);
-  if (winner != winner_ || drafts != winner) plan_trial(winner);
+  const int winner = best(most(), -1);
+  if (winner != winner_ || (due && drafts != winner)) plan_trial(winner);
 }
 
 }  // namespace tessera

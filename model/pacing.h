@@ -7,9 +7,9 @@ namespace tessera {
 
 /// How many ids to draft a step: what pays, by the acceptance and the times measured so far. A step with d drafts takes
 /// step(d) + draft(d) seconds and gives 1 + a_1 + a_1 a_2 + … ids, a_k the share of k-th drafts accepted when those
-/// before were, 1/2 before anything is known. Behind a first step that is not timed it tries every length once, then
-/// takes the best. The most promising of the others is tried again, first soon, then ever more rarely, so that trials
-/// cost about one step in a hundred; when a trial changes what is best, soon again.
+/// before were, 1/2 before anything is known. Behind a first step that is not timed it tries every length once that
+/// there is room for, then takes the best. The most promising of the others is tried again, first soon, then ever more
+/// rarely, so that trials cost about one step in a hundred; when a trial changes what is best, soon again.
 class DraftPacing {
  public:
   /// `most`: drafts a step, 0 or more.
@@ -18,7 +18,8 @@ class DraftPacing {
   [[nodiscard]] int most() const noexcept { return static_cast<int>(rates_.size()); }
   /// Drafts for the next step, at most `room`.
   [[nodiscard]] int next(int room);
-  /// What a step did: drafts made, those accepted, its seconds in all.
+  /// What a step did: drafts made, fewer than asked for where there were none to make, those accepted, its seconds in
+  /// all.
   void record(int drafts, int accepted, double seconds);
 
   /// Of all steps, by place in the draft: how many were drafted, and how many accepted.
@@ -31,8 +32,8 @@ class DraftPacing {
     std::int64_t steps = 0;
   };
   [[nodiscard]] double speed(int drafts) const;
-  [[nodiscard]] int untried() const;
-  [[nodiscard]] int best(int other_than) const;
+  [[nodiscard]] int untried(int limit) const;
+  [[nodiscard]] int best(int limit, int other_than) const;
   void plan_trial(int winner);
 
   std::vector<Length> lengths_;  // by drafts: 0 … most

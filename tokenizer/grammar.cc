@@ -75,6 +75,10 @@ Grammar::Grammar(const SequenceLayout& layout) : layout_(&layout), text_(layout.
   for (const std::int32_t id : delimiters) cut(text_, id);
 }
 
+int Grammar::frame_size() const noexcept { return layout_->audio ? static_cast<int>(layout_->audio->slots.size()) : 0; }
+
+int Grammar::frame_left() const noexcept { return state_ == State::audio ? frame_size() - static_cast<int>(slot_) : 0; }
+
 Grammar::Modality Grammar::modality() const noexcept {
   if (state_ == State::audio) return Modality::audio;
   return at_boundary() ? Modality::text : Modality::image;

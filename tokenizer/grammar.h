@@ -28,6 +28,11 @@ class Grammar {
   /// Where sampling settings change: text, audio or image comes next.
   enum class Modality { text, audio, image };
   [[nodiscard]] Modality modality() const noexcept;
+  /// Ids to the end of the frame of audio that is being written, a whole frame where the next begins; 0 outside of
+  /// clips.
+  [[nodiscard]] int frame_left() const noexcept;
+  /// Ids of a frame of audio; 0: the layout has none.
+  [[nodiscard]] int frame_size() const noexcept;
 
  private:
   enum class State { text, audio, height, width, image, stopped };

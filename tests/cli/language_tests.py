@@ -12,6 +12,7 @@ from run_cli_tests import GOLDEN, CliTest, lines_of, png_bytes
 
 DRAFTED = str(GOLDEN / "drafts" / "mimo_v2_three_bf16")
 PLAIN = GOLDEN / "decoder" / "qwen3_f32"
+REPEATS = GOLDEN / "decoder" / "llama_tied_f16"
 TOKENIZER = GOLDEN / "text" / "qwen"
 RESULT_KEYS = ["prompt_tokens", "ids", "finish_reason", "math", "timing", "mtp"]
 
@@ -65,8 +66,19 @@ class Generate(CliTest):
                 self.assertEqual(line["ids"], lines[0]["ids"])
                 self.assertEqual(line["logprobs"], lines[0]["logprobs"])
             self.assertEqual(lines[0]["mtp"]["drafted"], 0)
+            self.assertEqual(lines[3]["mtp"]["source"], "layers")
             self.assertGreater(lines[3]["mtp"]["drafted"], 0)
             self.assertGreaterEqual(lines[3]["mtp"]["mean_accepted_length"], 1)
+
+    def test_what_repeats_is_drafted_where_there_are_no_layers(self):
+        lines = [self.generate("--prompt-ids", "1,2,3,1,2,3,1", "-m", model, "--max-tokens", 60, "--temperature", 0,
+                               "--logprobs", "--mtp", mtp)
+                 for model, mtp in ((REPEATS, "off"), (REPEATS, "auto"), (DRAFTED, "off"), (DRAFTED, "lookup"))]
+        self.assertEqual([line["mtp"]["source"] for line in lines], ["none", "lookup", "none", "lookup"])
+        for off, on in (lines[:2], lines[2:]):
+            self.assertEqual(on["ids"], off["ids"])
+            self.assertEqual(on["logprobs"], off["logprobs"])
+        self.assertGreater(lines[1]["mtp"]["accepted"], 0)
 
     def test_the_seed_is_what_changes_a_draw(self):
         def draw(seed):

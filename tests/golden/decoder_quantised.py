@@ -13,7 +13,7 @@ import torch
 from golden_common import Tensors
 
 # What the published checkpoints keep in 16 or 32 bits.
-NEVER = re.compile(r"embed_tokens|lm_head|norm|mlp\.gate\.weight|bias|eh_proj")
+NEVER = re.compile(r"embed_tokens|lm_head|norm|mlp\.gate\.weight|bias|eh_proj|shared_head")
 E2M1 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 
 

@@ -9,12 +9,14 @@
 #include <limits>
 
 #include "kernels/error.h"
+#include "model/draft.h"
 #include "tests/model/golden.h"
 
 namespace tessera {
 namespace {
 
 constexpr double kTolerance = 2e-4;
+constexpr double kDraftTolerance = 1e-5;
 
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
 
@@ -42,9 +44,10 @@ TEST_P(Drafts, LogProbabilitiesAreTheReferences) {
   for (int k = 0; golden.has("draft." + std::to_string(k)); ++k) {
     expected.push_back(golden.values<float>("draft." + std::to_string(k)));
   }
-  ASSERT_EQ(static_cast<int>(expected.size()), model.drafts->layers());
+  const auto count = static_cast<int>(expected.size());
+  ASSERT_EQ(count, model.drafts->reach(0));
   Sequence sequence = model.decoder->start(model.context, most);
-  DraftModel::State state(model.context, *model.drafts, most);
+  const auto drafter = model.drafts->start(model.context, most);
   double worst = 0;
   std::int64_t seen = 0;
   for (const std::int64_t piece : {1, 1, 2, 31, 3, 70, 1, 20}) {
@@ -56,7 +59,7 @@ TEST_P(Drafts, LogProbabilitiesAreTheReferences) {
     (void)model.decoder->forward(model.context, std::span(&feed, 1), LogitRows::last, &hidden);
     seen = end;
     const auto known = std::span(ids).first(seen + 1);
-    state.observe(model.context, *model.drafts, hidden, known);
+    drafter->observe(model.context, hidden, known);
     int layer = 0;
     const auto pick = [&](std::span<const float> logits, std::int64_t position) {
       EXPECT_EQ(position, seen + 1 + layer);
@@ -66,11 +69,11 @@ TEST_P(Drafts, LogProbabilitiesAreTheReferences) {
       ++layer;
       return ids[position];
     };
-    const auto proposals = model.drafts->propose(model.context, state, known, 8, pick);
-    EXPECT_EQ(static_cast<int>(proposals.size()), model.drafts->layers());
+    const auto proposals = drafter->propose(model.context, known, count, pick);
+    EXPECT_EQ(proposals, Ids(ids.begin() + seen + 1, ids.begin() + seen + 1 + count));
   }
   EXPECT_GT(seen, 30);
-  EXPECT_LT(worst, kTolerance);
+  EXPECT_LT(worst, kDraftTolerance);
   std::printf("    log-probabilities of drafts off by at most %.2g\n", worst);
 }
 
@@ -133,7 +136,7 @@ TEST_P(Drafts, OfTheTruthAreAllAccepted) {
   EXPECT_EQ(result_of(g), expected);
   const DraftCounts counts = g.draft_counts();
   EXPECT_EQ(counts.accepted, counts.drafted);
-  const int a_step = 1 + model.drafts->layers();
+  const int a_step = 1 + std::min(3, model.drafts->reach(3));
   EXPECT_EQ(counts.steps, (59 + a_step - 1) / a_step);
 }
 
@@ -288,6 +291,44 @@ TEST(DraftPacing, ForgetsABadBeginning) {
     if (i >= 200) ids += 1 + accepted, seconds += took;
   }
   EXPECT_GT(ids / seconds, 0.95 * 4 / 1.3);
+}
+
+// Frames leave less room than the longest draft would take: the other lengths are tried all the same.
+TEST(DraftPacing, LearnsInWhatRoomThereIs) {
+  for (const bool pays : {true, false}) {
+    DraftPacing pacing(6);
+    int taken = 0;
+    for (int i = 0; i < 300; ++i) {
+      const int drafts = pacing.next(1 + i % 3);
+      EXPECT_LE(drafts, 1 + i % 3);
+      pacing.record(drafts, pays ? drafts : 0, 1 + 0.1 * drafts);
+      if (i >= 100) taken += drafts;
+    }
+    if (pays) {
+      EXPECT_GT(taken, 0.9 * 400);
+    } else {
+      EXPECT_LT(taken, 0.1 * 400);
+    }
+  }
+}
+
+// A source that seldom has anything to propose is taken at its word when it has.
+TEST(DraftPacing, WaitsForProposals) {
+  for (const bool pays : {true, false}) {
+    DraftPacing pacing(4);
+    int taken = 0;
+    for (int i = 0; i < 4000; ++i) {
+      const int asked = pacing.next(4);
+      const int drafts = i % 10 == 0 ? asked : 0;
+      pacing.record(drafts, pays ? drafts : 0, 1 + 0.1 * drafts);
+      if (i >= 1000) taken += drafts;
+    }
+    if (pays) {
+      EXPECT_GT(taken, 0.9 * 300 * 4);
+    } else {
+      EXPECT_LT(taken, 0.1 * 300 * 4);
+    }
+  }
 }
 
 TEST(DraftPacing, KeepsToTheRoom) {

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/context.h"
+#include "kernels/tensor.h"
+
+namespace tessera {
+
+/// Drafts ids of one sequence for the decoder to verify. A draft may be anything: only speed depends on it.
+class Drafter {
+ public:
+  /// Chooses an id from logits [vocabulary] on the host for a position.
+  using Pick = std::function<std::int32_t(std::span<const float> logits, std::int64_t position)>;
+
+  virtual ~Drafter() = default;
+  /// The decoder has read all of `ids` but the last. `hidden`, [rows, hidden], is its residual stream at the positions
+  /// that follow those seen so far; nothing where the source does not read it.
+  virtual void observe(Context& context, ConstMatrix hidden, std::span<const std::int32_t> ids) = 0;
+  /// Ids that may follow `ids`, `count` at most: drafters that have logits ask `pick`. Once between observations. Takes
+  /// no longer the longer `ids` are, but for those that are new.
+  [[nodiscard]] virtual std::vector<std::int32_t> propose(Context& context, std::span<const std::int32_t> ids,
+                                                          int count, const Pick& pick) = 0;
+};
+
+/// Where drafts come from; sequences share it.
+class DraftSource {
+ public:
+  virtual ~DraftSource() = default;
+  /// The most ids worth a trial in one step, where `frame` ids of a frame of audio are yet to come; 0: there is none.
+  [[nodiscard]] virtual int reach(int frame) const = 0;
+  /// Whether observe() needs the decoder's residual stream.
+  [[nodiscard]] virtual bool reads_hidden() const = 0;
+  /// For a sequence of at most `capacity` positions; this must outlive it.
+  [[nodiscard]] virtual std::unique_ptr<Drafter> start(Context& context, std::int64_t capacity) const = 0;
+};
+
+}  // namespace tessera
