@@ -155,13 +155,20 @@ PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat fo
 }
 
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out) {
+  product(context, x, weights, epilogue, out, {0, weights.outputs});
+}
+
+void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out,
+             OutputRange only) {
   require(x.inputs() == weights.inputs, "inputs of the rows and of the weights differ");
   require(out.rows == x.count && out.columns == weights.outputs, "the output's shape is not [rows, outputs]");
   require(epilogue.residual.data == nullptr ||
               (epilogue.residual.rows == out.rows && epilogue.residual.columns == out.columns),
           "the residual's shape is not the output's");
-  if (out.rows == 0 || out.columns == 0) return;
-  const ProductJob job{x, &weights, epilogue, out};
+  require(only.first >= 0 && only.count >= 0 && only.count <= weights.outputs - only.first,
+          "the wanted outputs are not among the weights'");
+  if (out.rows == 0 || only.count == 0) return;
+  const ProductJob job{x, &weights, epilogue, out, only.first / 16, (only.first + only.count + 15) / 16};
   if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
   const ProductPlan plan(job, context.threads());

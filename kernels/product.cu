@@ -32,6 +32,8 @@ struct ProductArguments {
   std::int64_t outputs;
   Epilogue epilogue;
   Matrix out;
+  std::int64_t first;  // output, of those that are computed
+  std::int64_t end;
 
   TESSERA_DEVICE float input(std::int64_t row, std::int64_t k) const {
     const std::int64_t run = k / x.run_length;
@@ -72,9 +74,9 @@ struct ProductTiles {
 
   template <class B>
   TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
-    const std::int64_t across = (a.outputs + kTile - 1) / kTile;
+    const std::int64_t across = (a.end - a.first + kTile - 1) / kTile;
     const std::int64_t row = block.index / across * kTile;
-    const std::int64_t column = block.index % across * kTile;
+    const std::int64_t column = a.first + block.index % across * kTile;
     PerThread<TileSums, kThreads> sums;
     block.each([&](int t) { sums[t] = TileSums{}; });
     for (std::int64_t k = 0; k < a.inputs; k += kDepth) {
@@ -92,7 +94,7 @@ struct ProductTiles {
       shared.rows[d][r] = inside ? a.input(row + r, k + d) : 0.0F;
       const int dw = i / kTile;
       const int n = i % kTile;
-      const bool real = column + n < a.outputs && k + dw < a.inputs;
+      const bool real = column + n < a.end && k + dw < a.inputs;
       shared.panels[dw][n] = real ? a.weight(k + dw, column + n) : 0.0F;
     }
   }
@@ -125,7 +127,7 @@ struct ProductTiles {
       for (int j = 0; j < kPerThread; ++j) {
         const std::int64_t r = row + t / 16 + 16 * i;
         const std::int64_t n = column + t % 16 + 16 * j;
-        if (r < a.out.rows && n < a.outputs) a.finish(r, n, sums.total[i][j]);
+        if (r < a.out.rows && n < a.end) a.finish(r, n, sums.total[i][j]);
       }
     }
   }
@@ -142,9 +144,9 @@ struct ProductFewRows {
 
   template <class B>
   TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
-    const std::int64_t panels = (a.outputs + 15) / 16;
+    const std::int64_t panels = (a.end - a.first + 15) / 16;
     const std::int64_t row = block.index / panels;
-    const std::int64_t first = block.index % panels * 16;
+    const std::int64_t first = a.first + block.index % panels * 16;
     const std::int64_t slices = (a.inputs + kSlice - 1) / kSlice;
     PerThread<float, kThreads> total;
     block.each([&](int t) { total[t] = 0.0F; });
@@ -158,13 +160,13 @@ struct ProductFewRows {
       });
     }
     block.each([&](int t) {
-      if (t < 16 && first + t < a.outputs) a.finish(row, first + t, total[t]);
+      if (t < 16 && first + t < a.end) a.finish(row, first + t, total[t]);
     });
   }
 
   TESSERA_DEVICE float chain(std::int64_t row, std::int64_t n, std::int64_t slice) const {
     float sum = 0.0F;
-    if (n >= a.outputs) return sum;
+    if (n >= a.end) return sum;
     const std::int64_t end = (slice + 1) * kSlice < a.inputs ? (slice + 1) * kSlice : a.inputs;
     for (std::int64_t k = slice * kSlice; k < end; ++k) sum = scalar::Lanes::fma(a.input(row, k), a.weight(k, n), sum);
     return sum;
@@ -176,9 +178,12 @@ constexpr std::int64_t kFewRows = 8;
 template <class Panel, class Element>
 void run(const ProductJob& job) {
   const Panel panel{reinterpret_cast<const Element*>(job.weights->panels.bytes())};
-  const ProductArguments<Panel> a{job.x, panel, job.weights->inputs, job.weights->outputs, job.epilogue, job.out};
-  if (a.out.rows <= kFewRows) return launch(ProductFewRows<Panel>{a}, a.out.rows * ((a.outputs + 15) / 16));
-  launch(ProductTiles<Panel>{a}, (a.out.rows + kTile - 1) / kTile * ((a.outputs + kTile - 1) / kTile));
+  const std::int64_t outputs = job.weights->outputs;
+  const std::int64_t first = job.first_panel * 16;
+  const std::int64_t end = job.end_panel * 16 < outputs ? job.end_panel * 16 : outputs;
+  const ProductArguments<Panel> a{job.x, panel, job.weights->inputs, outputs, job.epilogue, job.out, first, end};
+  if (a.out.rows <= kFewRows) return launch(ProductFewRows<Panel>{a}, a.out.rows * ((end - first + 15) / 16));
+  launch(ProductTiles<Panel>{a}, (a.out.rows + kTile - 1) / kTile * ((end - first + kTile - 1) / kTile));
 }
 
 }  // namespace

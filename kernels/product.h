@@ -80,4 +80,15 @@ struct Epilogue {
 /// kernels/bfloat.h. Throws ArgumentError when shapes disagree, or for fast weights in a context of exact math.
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out);
 
+/// Some outputs of a product: [first, first + count).
+struct OutputRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
+/// The same bits of the outputs in `only`, and of those that share a panel of 16 with one of them; the other columns of
+/// `out` and their weights are left alone. Throws ArgumentError when `only` is not within the outputs, too.
+void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out,
+             OutputRange only);
+
 }  // namespace tessera

@@ -13,6 +13,9 @@ struct ProductJob {
   const PackedWeights* weights;
   Epilogue epilogue;
   Matrix out;
+  // The panels that are computed.
+  std::int64_t first_panel = 0;
+  std::int64_t end_panel = weights->panel_count();
 };
 
 /// A tile of the output that one thread computes: its sums (192 x 192 floats) and one slice of its weights
@@ -32,7 +35,11 @@ class ProductPlan {
  public:
   ProductPlan(const ProductJob& job, int threads, std::int64_t tile_rows = kTileRows,
               std::int64_t tile_panels = kTilePanels)
-      : rows_(job.out.rows), panels_(job.weights->panel_count()), tile_rows_(tile_rows), tile_panels_(tile_panels) {
+      : rows_(job.out.rows),
+        first_panel_(job.first_panel),
+        panels_(job.end_panel - job.first_panel),
+        tile_rows_(tile_rows),
+        tile_panels_(tile_panels) {
     const double work = static_cast<double>(rows_) * static_cast<double>(panels_) * static_cast<double>(job.x.inputs());
     parallel_ = threads > 1 && work > kLeastParallelWork;
     if (parallel_) shrink(threads);
@@ -45,7 +52,7 @@ class ProductPlan {
   [[nodiscard]] ProductTile tile(std::int64_t i) const noexcept {
     const std::int64_t row = i / panel_tiles() * tile_rows_;
     const std::int64_t panel = i % panel_tiles() * tile_panels_;
-    return {row, std::min(tile_rows_, rows_ - row), panel, std::min(tile_panels_, panels_ - panel)};
+    return {row, std::min(tile_rows_, rows_ - row), first_panel_ + panel, std::min(tile_panels_, panels_ - panel)};
   }
 
  private:
@@ -61,6 +68,7 @@ class ProductPlan {
   }
 
   std::int64_t rows_;
+  std::int64_t first_panel_;
   std::int64_t panels_;
   std::int64_t tile_rows_;
   std::int64_t tile_panels_;

@@ -59,8 +59,12 @@ Tensor LinearLayer::forward(Context& context, ConstMatrix x, Epilogue after) con
 }
 
 void LinearLayer::forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out) const {
+  forward_into(context, x, after, out, {0, weights_.outputs});
+}
+
+void LinearLayer::forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out, OutputRange only) const {
   after.bias = bias_.data();
-  product(context, x, weights_, after, out);
+  product(context, x, weights_, after, out, only);
 }
 
 NormLayer::NormLayer(Context& context, Checkpoint& checkpoint, const std::string& name, std::int64_t width, Kind kind,

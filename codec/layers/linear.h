@@ -31,6 +31,8 @@ class LinearLayer {
   [[nodiscard]] Tensor forward(Context& context, ConstMatrix x, Epilogue after = {}) const;
   /// Writes to `out`, which may be `after.residual`.
   void forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out) const;
+  /// Only the columns of whole panels that hold `only` (see product).
+  void forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out, OutputRange only) const;
 
  private:
   PackedWeights weights_;

@@ -103,6 +103,46 @@ TEST(Product, ManyTilesAndThreads) {
   check({1, 1, 4400, 0, 4400, 130, DType::bf16, Activation::none, true, false, false, false}, random);
 }
 
+// `out` holds something first, which columns of other panels keep.
+void check_range(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, OutputRange only, DType storage,
+                 Random& random) {
+  const Job j{rows, 1, inputs, 0, inputs, outputs, storage, Activation::gelu, true, true, false, false};
+  const auto x = random.floats(rows * inputs);
+  auto w = random.floats(inputs * outputs);
+  for (float& v : w) v = stored(storage, v);
+  const auto bias = random.floats(outputs);
+  const auto scale = random.floats(outputs);
+  const auto before = random.floats(rows * outputs);
+  auto expected = product_rule(j, x, w, bias, scale, {});
+  for (std::int64_t i = 0; i < rows * outputs; ++i) {
+    const std::int64_t panel = i % outputs / 16;
+    const bool computed = only.count > 0 && panel >= only.first / 16 && panel <= (only.first + only.count - 1) / 16;
+    if (!computed) expected[i] = before[i];
+  }
+  const std::string name = "product " + to_string({rows, inputs, outputs}) + " " + name_of(storage) + ", outputs " +
+                           std::to_string(only.first) + " and " + std::to_string(only.count);
+  expect_bits(name, expected, [&](Probe& p) {
+    auto packed = std::make_shared<PackedWeights>(pack_weights(p.context(), {w.data(), outputs, inputs}, storage));
+    Epilogue e;
+    e.activation = j.activation;
+    e.bias = p.input(bias);
+    e.scale = p.input(scale);
+    const ConstMatrix rows_in = p.input(x, rows, inputs);
+    const Matrix out = p.in_place(before, rows, outputs);
+    return Prepared{[=, &p] { product(p.context(), rows_in, *packed, e, out, only); }, out};
+  });
+}
+
+TEST(Product, OfSomeOutputsHasTheSameBits) {
+  Random random(4);
+  for (int i = 0; i < tries(30); ++i) {
+    const std::int64_t outputs = random.extent(700, false);
+    const std::int64_t first = random.integer(0, outputs);
+    check_range(random.extent(20), random.extent(600, false), outputs, {first, random.integer(0, outputs - first)},
+                static_cast<DType>(random.integer(0, 2)), random);
+  }
+}
+
 TEST(Product, Speed) {
   if (!benchmarking()) return;
   Random random(3);
@@ -129,6 +169,9 @@ TEST(Product, RefusesShapesThatDisagree) {
   EXPECT_THROW(product(context, ConstMatrix(x), packed, {}, out), ArgumentError);
   Tensor wide = context.scratch({2, 4});
   EXPECT_THROW(product(context, ConstMatrix(wide), packed, {}, wide), ArgumentError);
+  for (const OutputRange& only : {OutputRange{-1, 1}, OutputRange{0, 4}, OutputRange{3, 1}, OutputRange{0, -1}}) {
+    EXPECT_THROW(product(context, ConstMatrix(wide), packed, {}, out, only), ArgumentError);
+  }
   EXPECT_THROW(static_cast<void>(pack_weights(context, {w.data(), 3, 4}, DType::i32)), ArgumentError);
 }
 
