@@ -316,7 +316,8 @@ const CommandInfo kGenerate = {
     "before. They are verified by the model itself, so that --mtp changes the speed and never the ids; auto drafts as "
     "many ids as pay on this machine, none when none do. What is drawn with a temperature depends on --seed, the "
     "position and the "
-    "logits alone. --echo --logprobs --max-tokens 0 scores a prompt.",
+    "logits alone. More ids than there is memory for are refused at once. --echo --logprobs --max-tokens 0 scores a "
+    "prompt.",
     "  tessera generate \"Once upon a time\" -m Qwen3-0.6B --max-tokens 100\n"
     "  tessera generate --prompt-ids 1,2,3 -m model/ --json --echo --logprobs --max-tokens 0\n",
     false,

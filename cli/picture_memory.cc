@@ -1,11 +1,11 @@
 #include "cli/picture_memory.h"
 
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/picture_model.h"
 #include "kernels/error.h"
+#include "kernels/memory_limit.h"
 
 namespace tessera::cli {
 namespace {
@@ -81,16 +81,6 @@ void require_memory(const PictureModel& model, const Context& context, std::int6
                    where + ": " + name_of(work) + " " + size_text(rows, columns) + " pixels takes " + counted(needed) +
                        " of memory, and there are " + counted(limit.bytes) + each + ": " +
                        advice(model, work, size_that_fits(rows, columns, share, model.codec->info().factor)));
-}
-
-std::string bytes_text(std::int64_t bytes) {
-  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
-  double value = static_cast<double>(bytes);
-  int unit = 0;
-  for (; value >= 999.5 && unit < 4; ++unit) value /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f %s", unit > 0 && value < 100 ? 1 : 0, value, units[unit]);
-  return text;
 }
 
 ordered_json memory_json(const ImageCodec& codec, const Context& context, std::int64_t rows, std::int64_t columns) {

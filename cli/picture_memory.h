@@ -25,9 +25,6 @@ enum class PictureWork : std::uint8_t { encode, decode, both };
 void require_memory(const PictureModel& model, const Context& context, std::int64_t rows, std::int64_t columns,
                     PictureWork work, const std::string& where);
 
-/// "3.4 GB".
-[[nodiscard]] std::string bytes_text(std::int64_t bytes);
-
 /// {"width", "height", "encode_bytes", "decode_bytes"}: work memory and the values that go in and come out; null for
 /// what the codec cannot do. Throws InputError.
 [[nodiscard]] nlohmann::ordered_json memory_json(const ImageCodec& codec, const Context& context, std::int64_t rows,

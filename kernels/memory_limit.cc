@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -100,6 +101,16 @@ std::int64_t available_bytes(Device device) {
     return static_cast<std::int64_t>(cuda::free_bytes(device.index));
   }
   return std::min(available_bytes_under("/"), address_space_left());
+}
+
+std::string bytes_text(std::int64_t bytes) {
+  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  for (; value >= 999.5 && unit < 4; ++unit) value /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f %s", unit > 0 && value < 100 ? 1 : 0, value, units[unit]);
+  return text;
 }
 
 }  // namespace tessera

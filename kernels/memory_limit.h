@@ -15,4 +15,7 @@ namespace tessera {
 /// The part of it that files tell, under another root than "/", for tests. What cannot be read does not limit.
 [[nodiscard]] std::int64_t available_bytes_under(const std::string& root);
 
+/// "3.4 GB".
+[[nodiscard]] std::string bytes_text(std::int64_t bytes);
+
 }  // namespace tessera

@@ -116,7 +116,8 @@ void Decoder::check(std::span<const Feed> batch) const {
   }
 }
 
-Tensor Decoder::forward(Context& context, std::span<const Feed> batch, LogitRows rows, Tensor* hidden) const {
+Tensor Decoder::forward(Context& context, std::span<const Feed> batch, LogitRows rows, Tensor* hidden,
+                        std::span<const IdRange> only) const {
   check(batch);
   std::int64_t total = 0;
   for (const Feed& feed : batch) total += static_cast<std::int64_t>(feed.ids.size());
@@ -131,7 +132,7 @@ Tensor Decoder::forward(Context& context, std::span<const Feed> batch, LogitRows
     context.check_interrupt();
     const auto count = static_cast<std::int64_t>(next.wanted.size());
     run(context, next, logits.matrix().slice(done, count),
-        hidden == nullptr ? Matrix() : hidden->matrix().slice(done_ids, next.rows()));
+        hidden == nullptr ? Matrix() : hidden->matrix().slice(done_ids, next.rows()), only);
     done += count;
     done_ids += next.rows();
     next = Run();
@@ -155,11 +156,21 @@ Tensor Decoder::embed(Context& context, const std::vector<std::int32_t>& ids) co
   return gather(context, embeddings_, ids);
 }
 
-Tensor Decoder::project(Context& context, ConstMatrix normed) const { return head_.forward(context, normed); }
+Tensor Decoder::project(Context& context, ConstMatrix normed, std::span<const IdRange> only) const {
+  Tensor logits = context.scratch({normed.rows, config_.vocabulary});
+  project_into(context, normed, only, logits);
+  return logits;
+}
+
+void Decoder::project_into(Context& context, ConstMatrix normed, std::span<const IdRange> only, Matrix logits) const {
+  if (only.empty()) return head_.forward_into(context, normed, {}, logits);
+  for (const IdRange& ids : only) head_.forward_into(context, normed, {}, logits, {ids.first, ids.count});
+}
 
 void Decoder::normalise(Context& context, ConstMatrix hidden, Matrix out) const { norm_.forward(context, hidden, out); }
 
-void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const {
+void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidden,
+                  std::span<const IdRange> only) const {
   const Tensor x = embed(context, rows.ids);
   Tensor unread;  // by the experts of the layer before
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -172,7 +183,7 @@ void Decoder::run(Context& context, const Run& rows, Matrix logits, Matrix hidde
   if (rows.wanted.empty()) return;
   const Tensor last = gather(context, x, rows.wanted);
   normalise(context, last, last);
-  head_.forward_into(context, last, {}, logits);
+  project_into(context, last, only, logits);
 }
 
 Checkpoint open_weights(const std::filesystem::path& folder, const DecoderConfig& config) {

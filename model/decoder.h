@@ -9,6 +9,7 @@
 #include "model/cache.h"
 #include "model/config.h"
 #include "model/decoder_layer.h"
+#include "model/logits.h"
 
 namespace tessera {
 
@@ -46,8 +47,10 @@ class Decoder {
   /// middle of their feeds (see Sequence::length).
   /// `hidden`: null, or what becomes the residual stream behind the last layer, before the final norm: float32
   /// [ids, hidden] of all ids in the order of the batch.
-  [[nodiscard]] Tensor forward(Context& context, std::span<const Feed> batch, LogitRows rows,
-                               Tensor* hidden = nullptr) const;
+  /// `only`: empty, or which ids' logits are computed, as WantedIds::panels() gives them: the same bits; the other
+  /// columns hold anything.
+  [[nodiscard]] Tensor forward(Context& context, std::span<const Feed> batch, LogitRows rows, Tensor* hidden = nullptr,
+                               std::span<const IdRange> only = {}) const;
   /// The same of one sequence.
   [[nodiscard]] Tensor forward(Context& context, Sequence& sequence, std::span<const std::int32_t> ids,
                                LogitRows rows) const;
@@ -56,14 +59,15 @@ class Decoder {
   [[nodiscard]] Tensor embed(Context& context, const std::vector<std::int32_t>& ids) const;
   /// The final norm of rows of the residual stream; `out` may be `hidden`.
   void normalise(Context& context, ConstMatrix hidden, Matrix out) const;
-  /// The head: logits [rows, vocabulary] of rows that a norm has been over.
-  [[nodiscard]] Tensor project(Context& context, ConstMatrix normed) const;
+  /// The head: logits [rows, vocabulary] of rows that a norm has been over; `only` as in forward().
+  [[nodiscard]] Tensor project(Context& context, ConstMatrix normed, std::span<const IdRange> only = {}) const;
 
  private:
   struct Run;
 
   void check(std::span<const Feed> batch) const;
-  void run(Context& context, const Run& rows, Matrix logits, Matrix hidden) const;
+  void run(Context& context, const Run& rows, Matrix logits, Matrix hidden, std::span<const IdRange> only) const;
+  void project_into(Context& context, ConstMatrix normed, std::span<const IdRange> only, Matrix logits) const;
 
   DecoderConfig config_;
   Tensor embeddings_;

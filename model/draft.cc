@@ -22,13 +22,6 @@ DecoderConfig one_layer(const DecoderConfig& decoder) {
   return config;
 }
 
-std::vector<float> to_host(Context& context, ConstMatrix row) {
-  std::vector<float> values(static_cast<std::size_t>(row.columns));
-  context.download(reinterpret_cast<const std::byte*>(row.data), reinterpret_cast<std::byte*>(values.data()),
-                   values.size() * sizeof(float));
-  return values;
-}
-
 // A sequence's ids and what is drafted behind them.
 struct Ids {
   std::span<const std::int32_t> known;
@@ -61,7 +54,8 @@ class DraftModel::Session : public Drafter {
   [[nodiscard]] ConstMatrix rows_read(std::size_t layer, std::int64_t end) const;
   [[nodiscard]] Tensor run(Context& context, std::size_t layer, const Ids& ids);
   [[nodiscard]] Tensor run_on(Context& context, const Ids& ids, ConstMatrix own);
-  [[nodiscard]] std::vector<float> logits_of(Context& context, std::size_t layer, Matrix row) const;
+  [[nodiscard]] std::int32_t draw(Context& context, std::size_t layer, Matrix row, std::int64_t position,
+                                  const Pick& pick) const;
   void draft_by_layers(Context& context, Ids& ids, int count, const Pick& pick);
   void draft_by_chain(Context& context, Ids& ids, int count, const Pick& pick);
 
@@ -136,17 +130,22 @@ Tensor DraftModel::Session::run_on(Context& context, const Ids& ids, ConstMatrix
   return model_.layers_[0].forward(context, model_.decoder_, sequences_[0], own, {ids.drafted.back()});
 }
 
-// Norms the row.
-std::vector<float> DraftModel::Session::logits_of(Context& context, std::size_t layer, Matrix row) const {
+// Norms the row, and picks the id of a position.
+std::int32_t DraftModel::Session::draw(Context& context, std::size_t layer, Matrix row, std::int64_t position,
+                                       const Pick& pick) const {
   model_.layers_[layer].normalise(context, row);
-  return to_host(context, model_.decoder_.project(context, row));
+  WantedIds wanted;
+  if (pick.reach) wanted.add(pick.reach(position));
+  const auto panels = wanted.panels(model_.config_.vocabulary);
+  const Tensor logits = model_.decoder_.project(context, row, panels);
+  return pick.draw(download_logits(context, logits, panels), position);
 }
 
 void DraftModel::Session::draft_by_layers(Context& context, Ids& ids, int count, const Pick& pick) {
   for (std::size_t k = 0; k < sequences_.size() && static_cast<int>(k) < count; ++k) {
     const auto depth = static_cast<std::int64_t>(k);
     const Tensor row = run(context, k, ids);
-    ids.drafted.push_back(pick(logits_of(context, k, row), ids.count() + depth));
+    ids.drafted.push_back(draw(context, k, row, ids.count() + depth, pick));
     // Rows that read a draft are run again when the id is known.
     Sequence& sequence = sequences_[k];
     const std::int64_t settled = std::max<std::int64_t>(ids.count() - 1 - depth, 0);
@@ -159,7 +158,7 @@ void DraftModel::Session::draft_by_chain(Context& context, Ids& ids, int count, 
   Tensor row = run(context, 0, ids);
   sequence.advance(seen_ - sequence.length());
   for (int k = 0;; ++k) {
-    ids.drafted.push_back(pick(logits_of(context, 0, row), ids.count() + k));
+    ids.drafted.push_back(draw(context, 0, row, ids.count() + k, pick));
     if (k + 1 >= std::min(count, kMostChained)) break;
     row = run_on(context, ids, row);
     sequence.advance(1);
@@ -193,6 +192,11 @@ DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& 
 int DraftModel::reach(int frame) const {
   if (!chained_) return layers();
   return frame > 0 ? std::min(frame, kMostChained) : kChained;
+}
+
+std::int64_t DraftModel::bytes(std::int64_t capacity) const {
+  const std::int64_t rows = kPending * config_.hidden * static_cast<std::int64_t>(sizeof(float));
+  return layers() * Sequence::bytes(config_, capacity) + rows;
 }
 
 std::unique_ptr<Drafter> DraftModel::start(Context& context, std::int64_t capacity) const {

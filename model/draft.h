@@ -32,6 +32,7 @@ class DraftModel : public DraftSource {
   /// Of chained layers the rest of the frame, 3 ids where there is none; else an id a layer.
   [[nodiscard]] int reach(int frame) const override;
   [[nodiscard]] bool reads_hidden() const override { return true; }
+  [[nodiscard]] std::int64_t bytes(std::int64_t capacity) const override;
   [[nodiscard]] std::unique_ptr<Drafter> start(Context& context, std::int64_t capacity) const override;
 
  private:

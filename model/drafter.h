@@ -8,14 +8,20 @@
 
 #include "kernels/context.h"
 #include "kernels/tensor.h"
+#include "tokenizer/vocabulary.h"
 
 namespace tessera {
 
 /// Drafts ids of one sequence for the decoder to verify. A draft may be anything: only speed depends on it.
 class Drafter {
  public:
-  /// Chooses an id from logits [vocabulary] on the host for a position.
-  using Pick = std::function<std::int32_t(std::span<const float> logits, std::int64_t position)>;
+  /// Chooses an id for a position.
+  struct Pick {
+    /// From logits [vocabulary] on the host.
+    std::function<std::int32_t(std::span<const float> logits, std::int64_t position)> draw;
+    /// Asked before, where it is there: which ids may be drawn; none: all. Only their logits need to be there.
+    std::function<std::vector<IdRange>(std::int64_t position)> reach = nullptr;
+  };
 
   virtual ~Drafter() = default;
   /// The decoder has read all of `ids` but the last. `hidden`, [rows, hidden], is its residual stream at the positions
@@ -35,6 +41,8 @@ class DraftSource {
   [[nodiscard]] virtual int reach(int frame) const = 0;
   /// Whether observe() needs the decoder's residual stream.
   [[nodiscard]] virtual bool reads_hidden() const = 0;
+  /// Bytes of the caches of one.
+  [[nodiscard]] virtual std::int64_t bytes(std::int64_t capacity) const = 0;
   /// For a sequence of at most `capacity` positions; this must outlive it.
   [[nodiscard]] virtual std::unique_ptr<Drafter> start(Context& context, std::int64_t capacity) const = 0;
 };

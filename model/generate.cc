@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "model/generation_limits.h"
+#include "model/pass.h"
 
 namespace tessera {
 namespace {
@@ -44,31 +46,6 @@ void cut_forbidden(Grammar grammar, std::int64_t room, std::vector<std::int32_t>
   ids.erase(id, ids.end());
 }
 
-void check_prompt(const std::vector<std::int32_t>& prompt, std::int64_t vocabulary) {
-  if (prompt.empty()) throw InputError("empty_prompt", "the prompt is empty: give at least one id");
-  for (std::size_t i = 0; i < prompt.size(); ++i) {
-    if (prompt[i] >= 0 && prompt[i] < vocabulary) continue;
-    throw InputError("bad_ids", "prompt, position " + std::to_string(i) + ": id " + std::to_string(prompt[i]) +
-                                    " is outside the vocabulary of " + std::to_string(vocabulary));
-  }
-}
-
-std::int64_t capacity_for(const Decoder& decoder, std::size_t prompt, const GenerateOptions& options) {
-  const auto ids = static_cast<std::int64_t>(prompt);
-  const std::int64_t most = options.context > 0 ? options.context : decoder.config().positions;
-  if (ids > most) {
-    throw InputError("context_overflow", "the prompt has " + std::to_string(ids) + " ids, the context " +
-                                             std::to_string(most) + ": shorten the prompt or ask for more context");
-  }
-  return std::min(most, ids + options.max_tokens);
-}
-
-std::vector<float> to_host(Context& context, const Tensor& logits) {
-  std::vector<float> rows(static_cast<std::size_t>(logits.size()));
-  context.download(logits.bytes(), rows.data(), rows.size() * sizeof(float));
-  return rows;
-}
-
 }  // namespace
 
 Generation::Generation(Context& context, const Decoder& decoder, const DraftSource* drafts,
@@ -77,26 +54,34 @@ Generation::Generation(Context& context, const Decoder& decoder, const DraftSour
       drafts_(most_drafts(drafts, options.drafts, 0) == 0 ? nullptr : drafts),
       options_(std::move(options)),
       samplers_{Sampler(options_.sampler), Sampler(options_.audio_sampler), Sampler(options_.image_sampler)},
-      ids_((check_prompt(prompt, decoder.config().vocabulary), std::move(prompt))),
-      prompt_size_(ids_.size()),
-      sequence_(decoder.start(context, capacity_for(decoder, prompt_size_, options_))),
+      ids_(std::move(prompt)),
+      most_ids_(most_ids(context, decoder, drafts_, ids_, options_)),
+      reading_(read_behind(context, ids_.size())),
       pacings_(pacings_for(drafts_, options_)) {
-  if (options_.max_tokens < 0) throw ArgumentError("max_tokens is 0 or more");
-  if (drafts_ != nullptr) drafter_ = drafts_->start(context, sequence_.capacity());
+  if (is_guided(options_)) unguided_.emplace(read_behind(context, options_.guidance.prompt.size()));
+  if (drafts_ != nullptr) drafter_ = drafts_->start(context, reading_.sequence.capacity());
   for (const std::int32_t id : ids_) ++counts_.prompt[id];
   if (room() == 0 && !options_.score_prompt) end_ = End::length;
+}
+
+Generation::Reading Generation::read_behind(Context& context, std::size_t prompt_size) const {
+  return {decoder_.start(context, static_cast<std::int64_t>(prompt_size) + most_ids_), prompt_size, {}};
 }
 
 Generation::Generation(Generation&&) noexcept = default;
 Generation::~Generation() = default;
 
-std::span<const std::int32_t> Generation::prompt() const noexcept { return std::span(ids_).first(prompt_size_); }
+std::span<const std::int32_t> Generation::prompt() const noexcept {
+  return std::span(ids_).first(reading_.prompt_size);
+}
 
-std::span<const std::int32_t> Generation::generated() const noexcept { return std::span(ids_).subspan(prompt_size_); }
+std::span<const std::int32_t> Generation::generated() const noexcept {
+  return std::span(ids_).subspan(reading_.prompt_size);
+}
 
 void Generation::stop_after(std::size_t ids) {
   end_ = End::stop;
-  ids_.resize(std::min(ids_.size(), prompt_size_ + ids));
+  ids_.resize(std::min(ids_.size(), reading_.prompt_size + ids));
   log_probabilities_.resize(std::min(log_probabilities_.size(), ids));
 }
 
@@ -114,28 +99,37 @@ DraftCounts Generation::draft_counts() const {
   return counts;
 }
 
-bool Generation::in_prompt() const noexcept { return sequence_.length() < static_cast<std::int64_t>(prompt_size_); }
+bool Generation::Reading::in_prompt() const noexcept {
+  return sequence.length() < static_cast<std::int64_t>(prompt_size);
+}
+
+bool Generation::in_prompt() const noexcept { return reading_.in_prompt() || (unguided_ && unguided_->in_prompt()); }
 
 // Ids that may still come.
-std::int64_t Generation::room() const noexcept {
-  const auto all = static_cast<std::int64_t>(ids_.size());
-  return std::min(options_.max_tokens - (all - static_cast<std::int64_t>(prompt_size_)), sequence_.capacity() - all);
-}
+std::int64_t Generation::room() const noexcept { return most_ids_ - std::ssize(generated()); }
 
 const Sampler& Generation::sampler_for(const std::optional<Grammar>& grammar) const {
   return samplers_[modality_of(grammar)];
 }
 
-// The ids that go through the decoder next.
-std::span<const std::int32_t> Generation::prepare(Context& context) {
-  if (!in_prompt()) {
-    feed_ = {ids_.back()};
-    draft(context);
-    return feed_;
+// What goes through the decoder next: pieces of prompts, or the newest id and its drafts.
+void Generation::prepare(Context& context, std::vector<Feed>& feeds) {
+  if (in_prompt()) {
+    add_piece(reading_, prompt(), feeds);
+    if (unguided_) add_piece(*unguided_, options_.guidance.prompt, feeds);
+    return;
   }
-  const auto left = prompt().subspan(static_cast<std::size_t>(sequence_.length()));
+  feed_ = {ids_.back()};
+  draft(context);
+  feeds.push_back({&reading_.sequence, feed_});
+  if (unguided_) feeds.push_back({&unguided_->sequence, feed_});
+}
+
+void Generation::add_piece(Reading& reading, std::span<const std::int32_t> prompt, std::vector<Feed>& feeds) const {
+  if (!reading.in_prompt()) return;
+  const auto left = prompt.subspan(static_cast<std::size_t>(reading.sequence.length()));
   const std::int64_t most = options_.score_prompt ? kScoredRows : kMostDecoderRows;
-  return left.first(std::min(left.size(), static_cast<std::size_t>(most)));
+  feeds.push_back({&reading.sequence, left.first(std::min(left.size(), static_cast<std::size_t>(most)))});
 }
 
 // How many ids to draft now.
@@ -151,17 +145,33 @@ void Generation::draft(Context& context) {
   const int count = drafter_ ? draft_length() : 0;
   if (count <= 0) return;
   std::optional<Grammar> grammar = options_.grammar;
+  std::vector<IdRange> allowed;
+  const auto reach = [&](std::int64_t position) {
+    if (grammar) allowed = grammar->allowed(room() + std::ssize(ids_) - position);
+    return allowed;
+  };
   const auto pick = [&](std::span<const float> logits, std::int64_t position) {
-    const std::int64_t left = room() + static_cast<std::int64_t>(ids_.size()) - position;
-    const auto allowed = grammar ? grammar->allowed(left) : std::vector<IdRange>{};
     if (grammar && allowed.empty()) return std::int32_t{0};  // after a stop nothing is accepted
     const std::int32_t id = sampler_for(grammar).draw(logits, position, counts_, allowed);
     if (grammar) grammar->advance(id);
     return options_.impose ? options_.impose(id, position) : id;
   };
-  auto proposals = drafter_->propose(context, ids_, count, pick);
+  auto proposals = drafter_->propose(context, ids_, count, {pick, reach});
   if (options_.grammar) cut_forbidden(*options_.grammar, room(), proposals);
   feed_.insert(feed_.end(), proposals.begin(), proposals.end());
+}
+
+// What the rows that are about to be fed choose from: each id behind a row must be allowed there.
+void Generation::want(WantedIds& wanted) const {
+  if (!options_.grammar || options_.log_probabilities || (in_prompt() && options_.score_prompt))
+    return wanted.add_all();
+  Grammar grammar = *options_.grammar;
+  wanted.add(grammar.allowed(room()));
+  if (in_prompt()) return;
+  for (std::size_t i = 1; i < feed_.size() && grammar.allows(feed_[i]); ++i) {
+    grammar.advance(feed_[i]);
+    wanted.add(grammar.allowed(room() - static_cast<std::int64_t>(i)));
+  }
 }
 
 std::int32_t Generation::draw(std::span<const float> logits) {
@@ -187,36 +197,62 @@ void Generation::commit(std::int32_t id, std::span<const float> logits) {
 void Generation::score_rows(std::span<const float> logits) {
   const auto width = static_cast<std::size_t>(decoder_.config().vocabulary);
   std::size_t at = prompt_scores_.size() + 1;
-  for (; !logits.empty() && at < prompt_size_; logits = logits.subspan(width)) {
+  for (; !logits.empty() && at < reading_.prompt_size; logits = logits.subspan(width)) {
     prompt_scores_.push_back(log_probability(logits.first(width), ids_[at++]));
   }
 }
 
-void Generation::take_prompt(Context& context, std::span<const float> logits, ConstMatrix hidden) {
-  if (options_.score_prompt) score_rows(logits);
-  if (drafter_) drafter_->observe(context, hidden, ids_);
+void Generation::observe(Context& context, ConstMatrix hidden, std::int64_t rows) {
+  if (drafter_) drafter_->observe(context, drafts_->reads_hidden() ? hidden.slice(0, rows) : ConstMatrix(), ids_);
+}
+
+void Generation::take_prompt(Context& context, Pass& pass) {
+  const auto keep_last = [&](std::span<const float> logits, Reading& reading) {
+    const auto row = logits.last(static_cast<std::size_t>(decoder_.config().vocabulary));
+    reading.last.assign(row.begin(), row.end());
+  };
+  if (pass.feeds(reading_.sequence)) {
+    const PassPart part = pass.next();
+    if (options_.score_prompt) score_rows(part.logits);
+    observe(context, part.hidden, part.hidden.rows);
+    keep_last(part.logits, reading_);
+  }
+  if (unguided_ && pass.feeds(unguided_->sequence)) {
+    const PassPart part = pass.next();
+    keep_last(part.logits, *unguided_);
+  }
   if (in_prompt()) return;
   if (room() == 0) {
     end_ = End::length;
     return;
   }
-  const auto last = logits.last(static_cast<std::size_t>(decoder_.config().vocabulary));
-  commit(draw(last), last);
+  if (unguided_) guide(reading_.last, unguided_->last);
+  commit(draw(reading_.last), reading_.last);
+}
+
+void Generation::guide(std::span<float> logits, std::span<const float> unguided) const {
+  const auto scale = static_cast<float>(options_.guidance.scale);
+  for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = unguided[i] + scale * (logits[i] - unguided[i]);
 }
 
 // Each row chooses the id behind it; a draft that chose otherwise ends the step, and its rows are forgotten.
-void Generation::take_step(Context& context, std::span<const float> logits, ConstMatrix hidden) {
+void Generation::take_step(Context& context, Pass& pass) {
   const auto width = static_cast<std::size_t>(decoder_.config().vocabulary);
+  const PassPart part = pass.next();
+  if (unguided_) guide(part.logits, pass.next().logits);
   std::size_t kept = 0;
-  for (bool goes_on = true; goes_on; logits = logits.subspan(width)) {
-    const std::int32_t id = draw(logits.first(width));
-    commit(id, logits.first(width));
+  for (bool goes_on = true; goes_on;) {
+    const auto logits = part.logits.subspan(kept * width, width);
+    const std::int32_t id = draw(logits);
+    commit(id, logits);
     ++kept;
     goes_on = !finished() && kept < feed_.size() && feed_[kept] == id;
   }
   const auto rows = static_cast<std::int64_t>(kept);
-  sequence_.truncate(sequence_.length() - static_cast<std::int64_t>(feed_.size()) + rows);
-  if (drafter_) drafter_->observe(context, drafts_->reads_hidden() ? hidden.slice(0, rows) : ConstMatrix(), ids_);
+  const std::int64_t forgotten = std::ssize(feed_) - rows;
+  reading_.sequence.truncate(reading_.sequence.length() - forgotten);
+  if (unguided_) unguided_->sequence.truncate(unguided_->sequence.length() - forgotten);
+  observe(context, part.hidden, rows);
   accepted_ = static_cast<int>(kept) - 1;
   ++steps_;
 }
@@ -228,23 +264,21 @@ void Generation::run(Context& context, const Decoder& decoder, std::span<Generat
   const auto start = Clock::now();
   std::vector<Feed> feeds;
   bool any_reads = false;
+  WantedIds wanted;
   for (Generation* g : batch) {
-    feeds.push_back({&g->sequence_, g->prepare(context)});
+    g->prepare(context, feeds);
+    g->want(wanted);
     any_reads = any_reads || (g->drafter_ && g->drafts_->reads_hidden());
   }
+  const auto ids = wanted.panels(decoder.config().vocabulary);
   Tensor hidden;
-  const std::vector<float> logits =
-      to_host(context, decoder.forward(context, feeds, rows, any_reads ? &hidden : nullptr));
-  std::span<const float> left = logits;
-  std::int64_t first = 0;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const auto count = static_cast<std::int64_t>(feeds[i].ids.size());
-    const std::int64_t given = rows == LogitRows::all ? count : 1;
-    const auto own = left.first(static_cast<std::size_t>(given * decoder.config().vocabulary));
-    const ConstMatrix stream = any_reads ? hidden.matrix().slice(first, count) : ConstMatrix();
-    is_prompt ? batch[i]->take_prompt(context, own, stream) : batch[i]->take_step(context, own, stream);
-    left = left.subspan(own.size());
-    first += count;
+  auto logits =
+      download_logits(context, decoder.forward(context, feeds, rows, any_reads ? &hidden : nullptr, ids), ids);
+  Pass pass(feeds, rows, logits, decoder.config().vocabulary, any_reads ? ConstMatrix(hidden) : ConstMatrix());
+  for (Generation* g : batch) {
+    const std::int64_t before = pass.logit_rows();
+    is_prompt ? g->take_prompt(context, pass) : g->take_step(context, pass);
+    g->logits_computed_ += (pass.logit_rows() - before) * count_of(ids);
   }
   for (Generation* g : batch) g->add_time(is_prompt, seconds_since(start));
 }

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -15,17 +14,34 @@
 
 namespace tessera {
 
+class Pass;
+
+/// Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598). The model reads what it generates twice, behind
+/// the prompt and behind another one: no prompt, a negative one, one without its words. Of the logits c behind the
+/// first and u behind the second it draws from
+///   u + scale * (c - u), float32, each step rounded;
+/// masks, penalties, temperature and filters come after. So do LlamaGen, Janus, Lumina-mGPT, Liquid and transformers'
+/// ClassifierFreeGuidanceLogitsProcessor. Emu3 and transformers' UnbatchedClassifierFreeGuidanceLogitsProcessor take
+/// c and u through log-softmax first: that moves all logits of a row by one number, so what is drawn is the same, but
+/// for a repetition penalty, which looks at signs.
+struct Guidance {
+  double scale = 1;                  ///< 1: none, and nothing is read twice
+  std::vector<std::int32_t> prompt;  ///< the other one, of its own length, delimiters that begin a picture included
+};
+
 /// What to continue a prompt with.
 struct GenerateOptions {
   static constexpr int kAutomatic = -1;
 
   std::int64_t max_tokens = 256;
-  std::int64_t context = 0;         ///< positions there is room for; 0: prompt + max_tokens
+  std::int64_t context = 0;         ///< most positions of a sequence; 0: as many as the model's configuration says
+  std::int64_t memory = -1;         ///< most bytes of caches; -1: what the machine has left (kernels/memory_limit.h)
   SamplerOptions sampler;           ///< of text
   SamplerOptions audio_sampler;     ///< of ids that the grammar says are of a clip,
   SamplerOptions image_sampler;     ///< or of a picture
   std::vector<std::int32_t> stops;  ///< ids that end the sequence; they belong to it
   std::optional<Grammar> grammar;   ///< where the prompt ends; only ids that it allows are drawn
+  Guidance guidance;                ///< the prompt's own scores are without it
   bool log_probabilities = false;   ///< of generated ids
   bool score_prompt = false;        ///< of the prompt's too
   /// Drafts a step: none, a fixed number, or kAutomatic: as many as pay, where sources can to the end of a frame of
@@ -51,7 +67,8 @@ class Generation {
   enum class End : std::uint8_t { none, length, stop };
 
   /// `drafts` may be null. It and the model must outlive this. Throws InputError: "empty_prompt", "bad_ids" for an id
-  /// outside the vocabulary, "context_overflow" when the prompt does not fit; ArgumentError for options out of range.
+  /// outside the vocabulary, "context_overflow" when a prompt does not fit, "too_large" when the caches of all ids that
+  /// may come take more memory than there is; ArgumentError for options out of range.
   Generation(Context& context, const Decoder& decoder, const DraftSource* drafts, std::vector<std::int32_t> prompt,
              GenerateOptions options);
   Generation(Generation&&) noexcept;
@@ -72,19 +89,36 @@ class Generation {
   [[nodiscard]] double prefill_seconds() const noexcept { return prefill_seconds_; }
   [[nodiscard]] double decode_seconds() const noexcept { return decode_seconds_; }
   [[nodiscard]] DraftCounts draft_counts() const;
+  /// Logits that the model computed for it, drafts' not counted: with a grammar only those of ids that may come next,
+  /// for it or for its company, unless log-probabilities over the whole vocabulary were asked for.
+  [[nodiscard]] std::int64_t logits_computed() const noexcept { return logits_computed_; }
 
  private:
   friend void advance(Context& context, const Decoder& decoder, std::span<Generation* const> batch);
 
+  // One way to read what is generated: behind the prompt, or behind the one without guidance.
+  struct Reading {
+    Sequence sequence;
+    std::size_t prompt_size;
+    std::vector<float> last;  // logits behind the prompt, until both have been read
+
+    [[nodiscard]] bool in_prompt() const noexcept;
+  };
+
   [[nodiscard]] bool in_prompt() const noexcept;
-  [[nodiscard]] std::span<const std::int32_t> prepare(Context& context);
-  void take_prompt(Context& context, std::span<const float> logits, ConstMatrix hidden);
-  void take_step(Context& context, std::span<const float> logits, ConstMatrix hidden);
+  [[nodiscard]] Reading read_behind(Context& context, std::size_t prompt_size) const;
+  void prepare(Context& context, std::vector<Feed>& feeds);
+  void add_piece(Reading& reading, std::span<const std::int32_t> prompt, std::vector<Feed>& feeds) const;
+  void take_prompt(Context& context, Pass& pass);
+  void take_step(Context& context, Pass& pass);
+  void guide(std::span<float> logits, std::span<const float> unguided) const;
   static void run(Context& context, const Decoder& decoder, std::span<Generation* const> batch, LogitRows rows,
                   bool is_prompt);
   void add_time(bool is_prompt, double seconds);
+  void observe(Context& context, ConstMatrix hidden, std::int64_t rows);
   void draft(Context& context);
   [[nodiscard]] int draft_length();
+  void want(WantedIds& wanted) const;
   void score_rows(std::span<const float> logits);
   std::int32_t draw(std::span<const float> logits);
   void commit(std::int32_t id, std::span<const float> logits);
@@ -96,8 +130,9 @@ class Generation {
   GenerateOptions options_;
   std::vector<Sampler> samplers_;  // by Grammar::Modality
   std::vector<std::int32_t> ids_;
-  std::size_t prompt_size_;
-  Sequence sequence_;
+  std::int64_t most_ids_;  // to generate
+  Reading reading_;
+  std::optional<Reading> unguided_;
   std::unique_ptr<Drafter> drafter_;
   std::vector<DraftPacing> pacings_;  // by Grammar::Modality
   std::size_t pacing_ = 0;            // this step's
@@ -107,6 +142,7 @@ class Generation {
   std::vector<double> prompt_scores_;
   double prefill_seconds_ = 0;
   double decode_seconds_ = 0;
+  std::int64_t logits_computed_ = 0;
   std::int64_t steps_ = 0;
   int accepted_ = 0;  // drafts of the last step
   End end_ = End::none;

@@ -14,6 +14,7 @@ class LookupDrafts : public DraftSource {
   /// 8 ids, or the rest of the frame where that is more.
   [[nodiscard]] int reach(int frame) const override;
   [[nodiscard]] bool reads_hidden() const override { return false; }
+  [[nodiscard]] std::int64_t bytes(std::int64_t /*capacity*/) const override { return 0; }
   [[nodiscard]] std::unique_ptr<Drafter> start(Context& context, std::int64_t capacity) const override;
 };
 

@@ -4,6 +4,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import struct
 import unittest
@@ -114,6 +115,14 @@ class Generate(CliTest):
         self.generate("--prompt-ids", "1,2,3", "-m", DRAFTED, "--context", 2, code=65)
         self.assertIn("context", self.err)
         self.assertEqual(len(self.generate("--prompt-ids", "1,2,3", "-m", DRAFTED, "--context", 7)["ids"]), 4)
+
+    def test_caches_larger_than_memory_are_refused(self):
+        many = 2 * 10**9
+        line = self.generate("--prompt-ids", "1,2,3", "-m", DRAFTED, "--context", many, "--max-tokens", many, code=65)
+        self.assertEqual(line["reason"], "too_large")
+        needed, left = map(int, re.findall(r"\((\d+) bytes\)", line["error"]))
+        self.assertGreater(needed, left)
+        self.assertIn("at most ", self.err)
 
     def test_usage(self):
         for arguments, word in ((("a", "b"), "one PROMPT"), ((), "missing"), (("a", "--prompt-ids", "1"), "without"),

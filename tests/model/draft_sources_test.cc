@@ -174,6 +174,7 @@ class Scripted : public DraftSource {
   explicit Scripted(Answer answer) : answer_(std::move(answer)) {}
   [[nodiscard]] int reach(int frame) const override { return frame > 0 ? frame : 2; }
   [[nodiscard]] bool reads_hidden() const override { return false; }
+  [[nodiscard]] std::int64_t bytes(std::int64_t /*capacity*/) const override { return 0; }
   [[nodiscard]] std::unique_ptr<Drafter> start(Context& /*context*/, std::int64_t /*capacity*/) const override {
     return std::make_unique<Session>(answer_);
   }

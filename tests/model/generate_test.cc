@@ -1,16 +1,14 @@
 // Continuing prompts: drafts against a reference of their own, and the same ids with them and without, alone and in
 // company, whole prompts and pieces.
 
-#include "model/generate.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <limits>
 
 #include "kernels/error.h"
-#include "model/draft.h"
-#include "tests/model/golden.h"
+#include "model/generation_limits.h"
+#include "tests/model/continued.h"
 
 namespace tessera {
 namespace {
@@ -19,16 +17,6 @@ constexpr double kTolerance = 2e-4;
 constexpr double kDraftTolerance = 1e-5;
 
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
-
-struct Model {
-  explicit Model(const std::filesystem::path& folder, int threads = 2)
-      : context(ContextOptions{Device{}, threads, {}}),
-        decoder(load_decoder(context, folder)),
-        drafts(load_drafts(context, folder, *decoder)) {}
-  Context context;
-  std::unique_ptr<Decoder> decoder;
-  std::unique_ptr<DraftModel> drafts;
-};
 
 class Drafts : public testing::TestWithParam<Case> {};
 
@@ -69,7 +57,7 @@ TEST_P(Drafts, LogProbabilitiesAreTheReferences) {
       ++layer;
       return ids[position];
     };
-    const auto proposals = drafter->propose(model.context, known, count, pick);
+    const auto proposals = drafter->propose(model.context, known, count, {pick});
     EXPECT_EQ(proposals, Ids(ids.begin() + seen + 1, ids.begin() + seen + 1 + count));
   }
   EXPECT_GT(seen, 30);
@@ -88,26 +76,6 @@ GenerateOptions options_for(double temperature, int drafts) {
   options.score_prompt = true;
   options.drafts = drafts;
   return options;
-}
-
-struct Result {
-  Ids ids;
-  std::vector<double> log_probabilities;
-  std::vector<double> prompt_scores;
-  friend bool operator==(const Result&, const Result&) = default;
-};
-
-Result result_of(const Generation& g) {
-  return {{g.generated().begin(), g.generated().end()}, g.log_probabilities(), g.prompt_scores()};
-}
-
-Result run(Model& model, const Ids& prompt, const GenerateOptions& options) {
-  Generation g(model.context, *model.decoder, model.drafts.get(), prompt, options);
-  Ids told;
-  generate(model.context, *model.decoder, g, [&](std::int32_t id) { return told.push_back(id), true; });
-  Result result = result_of(g);
-  EXPECT_EQ(told, result.ids);
-  return result;
 }
 
 TEST_P(Drafts, ChangeNoId) {
@@ -192,8 +160,6 @@ TEST_P(Continued, GreedyIdsAndScoresAreTheReferences) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Continued, testing::ValuesIn(cases_of("decoder")), case_name);
 
-std::filesystem::path small_model() { return TESSERA_SOURCE_DIR "/tests/golden/decoder/llama_tied_f16"; }
-
 TEST(Generate, EndsWhereItShould) {
   Model model(small_model());
   GenerateOptions options;
@@ -219,6 +185,57 @@ TEST(Generate, EndsWhereItShould) {
   EXPECT_EQ(told.end(), Generation::End::stop);
   options.max_tokens = 0;
   EXPECT_TRUE(run(model, prompt, options).ids.empty());
+}
+
+// The message's advice holds: what it says fits does, and no id more.
+TEST(Generate, StatesMemoryBeforeItIsTaken) {
+  Model model(TESSERA_SOURCE_DIR "/tests/golden/drafts/mimo_v2_three_bf16");
+  GenerateOptions options;
+  options.context = 10000;
+  options.max_tokens = 3000;
+  options.guidance = {2, {1, 2}};
+  const auto refusal = [&]() -> std::string {
+    try {
+      Generation(model.context, *model.decoder, model.drafts.get(), {1, 2, 3}, options);
+    } catch (const InputError& error) {
+      EXPECT_EQ(error.reason(), "too_large");
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(), "");
+  const std::int64_t needed = generation_bytes(*model.decoder, model.drafts.get(), 3, 1000, options);
+  options.memory = needed;
+  const std::string message = refusal();
+  const std::string before = "at most ";
+  ASSERT_NE(message.find(before), std::string::npos) << message;
+  EXPECT_NE(message.find(std::to_string(needed) + " bytes"), std::string::npos) << message;
+  const std::int64_t fit = std::stoll(message.substr(message.find(before) + before.size()));
+  EXPECT_GE(fit, 1000);
+  options.max_tokens = fit;
+  EXPECT_EQ(refusal(), "");
+  options.max_tokens = fit + 1;
+  EXPECT_NE(refusal(), "");
+  options.memory = 10;
+  EXPECT_NE(refusal().find("shorten the prompt"), std::string::npos);
+}
+
+// What is said is what is taken.
+TEST(Generate, CachesTakeWhatWasSaid) {
+  const Model model(TESSERA_SOURCE_DIR "/tests/golden/drafts/mimo_v2_three_bf16");
+  GenerateOptions options;
+  options.max_tokens = 1000;
+  options.context = 5000;
+  options.guidance = {2, Ids(700, 1)};
+  for (const bool with_drafts : {false, true}) {
+    const DraftSource* drafts = with_drafts ? model.drafts.get() : nullptr;
+    ContextOptions measuring;
+    measuring.measure = true;
+    Context context(measuring);
+    const Generation g(context, *model.decoder, drafts, {1, 2, 3}, options);
+    EXPECT_EQ(static_cast<std::int64_t>(context.peak_bytes()),
+              generation_bytes(*model.decoder, drafts, 3, 1000, options));
+  }
 }
 
 TEST(Generate, RefusesBadPrompts) {
