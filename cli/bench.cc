@@ -56,7 +56,8 @@ std::string value_text(const ordered_json& value) {
 class Bench final : public Command {
  public:
   void declare(OptionList& list) override {
-    list.positional("WHAT", words_, "kernels, codec or model; behind codec media files to work on");
+    list.positional("WHAT", words_, "kernels, codec or model; behind codec media files, behind model texts");
+    declare_weights(list, common_);
     declare_common(list, common_);
   }
 
@@ -68,19 +69,28 @@ class Bench final : public Command {
     if (what != "kernels" && what != "codec" && what != "model") {
       throw UsageError("\"" + what + "\" cannot be timed: kernels, codec or model");
     }
-    if (what != "codec" && !files.empty()) throw UsageError("bench " + what + " takes no files");
+    check(what, files);
     refuse_existing(common_.output, common_.overwrite);
     LineOutput output(common_.output, common_.overwrite);
     const BenchPrinter printer(output, common_.json);
     printer.print_result(describe_machine(common_));
     if (what == "kernels") bench_kernels(common_, printer);
     if (what == "codec") bench_codec(common_, files, printer);
-    if (what == "model") bench_model(common_, printer);
+    if (what == "model") bench_model(common_, files, printer);
     output.finish();
     return kDone;
   }
 
  private:
+  void check(const std::string& what, const std::vector<std::string>& files) const {
+    if (what == "kernels" && !files.empty()) throw UsageError("bench kernels takes no files");
+    const bool quantised = common_.weights != "stored";
+    if (what != "model" && quantised) throw UsageError("--weights is of bench model");
+    if (what == "model" && !quantised && !files.empty()) {
+      throw UsageError("bench model reads texts to tell what --weights int8 or int4 cost");
+    }
+  }
+
   CommonOptions common_;
   std::vector<std::string> words_;
 };
@@ -127,7 +137,7 @@ ordered_json describe_machine(const CommonOptions& options) {
 
 const CommandInfo kBench = {
     "bench",
-    "kernels | codec [FILE...] | model",
+    "kernels | codec [FILE...] | model [TEXT...]",
     "time kernels, codecs and language models on this machine",
     "Measures on this machine and prints the hardware and the settings with the figures. kernels: the peak of fused "
     "multiply-adds, products of several shapes as a share of it, and products of one row as a share of the memory's "
@@ -136,11 +146,12 @@ const CommandInfo kBench = {
     "--math fast also how far fast math is from exact, as the share of equal codes of each level and the SNR between "
     "what both decode of the same codes. Where there is a bf16 unit, kernels adds fast products. model: loading, "
     "reading a prompt, decoding by the length of the context and by the number of sequences, and drafts of multi-token "
-    "prediction with a share of them made true; a folder of a config.json alone gets random weights. Every figure is "
-    "the best of several runs.",
+    "prediction with a share of them made true; a folder of a config.json alone gets random weights; with --weights "
+    "int8 or int4 also the log-likelihood of texts beside that of the weights as stored. Every figure is the best of "
+    "several runs.",
     "  tessera bench kernels\n"
     "  tessera bench codec --json clip.flac\n"
-    "  tessera bench model -m Qwen3-0.6B\n",
+    "  tessera bench model -m Qwen3-0.6B --weights int4 book.txt\n",
     false,
     [] { return std::unique_ptr<Command>(std::make_unique<Bench>()); },
 };

@@ -30,8 +30,9 @@ class BenchPrinter {
 [[nodiscard]] nlohmann::ordered_json describe_machine(const CommonOptions& options);
 
 void bench_kernels(const CommonOptions& options, const BenchPrinter& printer);
-/// The language model named.
-void bench_model(const CommonOptions& options, const BenchPrinter& printer);
+/// The language model named. `files`: texts that tell what quantised weights cost; ids without meaning when there are
+/// none.
+void bench_model(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer);
 /// `files`: what to encode; a synthetic picture of 256 x 256 when there are none.
 void bench_pictures(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer);
 /// `files`: what to encode; a synthetic clip of 10 s when there are none.

@@ -8,7 +8,7 @@
 #include "cli/fma_peak.h"
 #include "cli/memory_stream.h"
 #include "cli/session.h"
-#include "kernels/product.h"
+#include "kernels/quantised.h"
 
 namespace tessera::cli {
 namespace {
@@ -114,24 +114,36 @@ void bench_products(Context& context, const BenchPrinter& printer) {
 }
 
 /// One row reads every weight once: the memory's speed is the limit.
-void bench_rows(Context& context, MemoryStream& memory, const BenchPrinter& printer) {
+void bench_row(Context& context, WeightFormat format, double bytes_of_weight, const std::string& name,
+               MemoryStream& memory, const BenchPrinter& printer) {
   const Shape3 shape{1, 4096, 8192};
-  for (const DType storage : {DType::f32, DType::bf16}) {
-    const double bytes = static_cast<double>(shape.inputs * shape.outputs) * static_cast<double>(size_of(storage));
-    Trial trial(context, shape, storage);
-    const auto [seconds, stream_seconds] = best_of_both([&] { trial.run(); },
-                                                        [&] {
-                                                          if (memory.measures()) memory.read();
-                                                        });
-    ordered_json line = {{"bench", "row " + shape.text() + " " + name_of(storage)},
-                         {"threads", context.threads()},
-                         {"gb_per_s", rounded(bytes / seconds / 1e9)}};
-    if (memory.measures()) {
-      const double rate = memory.gigabytes_per_second(stream_seconds);
-      line["stream"] = rounded(rate);
-      line["percent_of_stream"] = rounded(100 * bytes / seconds / 1e9 / rate);
-    }
-    printer.print_result(line);
+  const double bytes = static_cast<double>(shape.inputs * shape.outputs) * bytes_of_weight;
+  Trial trial(context, shape, format);
+  const auto [seconds, stream_seconds] = best_of_both([&] { trial.run(); },
+                                                      [&] {
+                                                        if (memory.measures()) memory.read();
+                                                      });
+  ordered_json line = {{"bench", "row " + shape.text() + " " + name},
+                       {"threads", context.threads()},
+                       {"gb_per_s", rounded(bytes / seconds / 1e9)}};
+  if (memory.measures()) {
+    const double rate = memory.gigabytes_per_second(stream_seconds);
+    line["stream"] = rounded(rate);
+    line["percent_of_stream"] = rounded(100 * bytes / seconds / 1e9 / rate);
+  }
+  printer.print_result(line);
+}
+
+void bench_rows(const CommonOptions& options, Context& context, MemoryStream& memory, const BenchPrinter& printer) {
+  for (const DType type : {DType::f32, DType::bf16}) {
+    bench_row(context, type, static_cast<double>(size_of(type)), name_of(type), memory, printer);
+  }
+  for (const WeightStorage storage : {WeightStorage::int8, WeightStorage::int4}) {
+    CommonOptions as_codes = options;
+    as_codes.weights = name_of(storage);
+    const auto other = make_context(as_codes, context.threads());
+    const double bytes = bits_of(storage) / 8.0 + 2.0 / quantised::kGroup;
+    bench_row(*other, {DType::f32, Math::fast}, bytes, name_of(storage), memory, printer);
   }
 }
 
@@ -164,7 +176,7 @@ void bench_threads(const CommonOptions& options, int threads, const BenchPrinter
     printer.print_result({{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", rounded(memory.measure())}});
   }
   bench_products(*context, printer);
-  bench_rows(*context, memory, printer);
+  bench_rows(options, *context, memory, printer);
   bench_fast_products(options, *context, printer);
 }
 

@@ -1,17 +1,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <string>
 
 #include "cli/bench.h"
+#include "cli/bench_quality.h"
+#include "cli/bench_subject.h"
 #include "cli/language_model.h"
 #include "cli/memory_stream.h"
-#include "cli/session.h"
 #include "cli/signals.h"
+#include "kernels/quantised.h"
 #include "model/generate.h"
-#include "model/names.h"
 
 namespace tessera::cli {
 namespace {
@@ -22,14 +22,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kMostCacheBytes = std::int64_t{2} << 30;
 
 double rounded(double value) { return std::round(value * 100) / 100; }
-
-/// Ids that are somewhere in the vocabulary.
-std::vector<std::int32_t> some_ids(const DecoderConfig& config, std::int64_t count) {
-  std::vector<std::int32_t> ids;
-  for (std::int64_t i = 0; i < count; ++i)
-    ids.push_back(static_cast<std::int32_t>((i * 7919 + 13) % config.vocabulary));
-  return ids;
-}
 
 /// The same time is measured for all contexts: what lies in the caches does not matter.
 Sequence filled(const LanguageModel& model, std::int64_t context, std::int64_t room) {
@@ -71,6 +63,18 @@ void bench_prefill(const LanguageModel& model, const BenchPrinter& printer) {
   }
 }
 
+/// Codes share a scale of two bytes in groups.
+double bytes_of_weight(const LanguageModel& model) {
+  const int bits = bits_of(model.context->weights());
+  if (bits == 0) return static_cast<double>(size_of(model.decoder->storage()));
+  return bits / 8.0 + 2.0 / static_cast<double>(quantised::kGroup);
+}
+
+std::string weights_of(const LanguageModel& model) {
+  const WeightStorage kept = model.context->weights();
+  return kept == WeightStorage::stored ? name_of(model.decoder->storage()) : name_of(kept);
+}
+
 void bench_context(const LanguageModel& model, MemoryStream& memory, const BenchPrinter& printer) {
   for (const std::int64_t context : {0, 1024, 4096, 16384, 65536, 262143}) {
     if (context >= model.decoder->config().positions) break;
@@ -78,8 +82,8 @@ void bench_context(const LanguageModel& model, MemoryStream& memory, const Bench
     const double seconds = step_seconds(model, context, 1, 1);
     ordered_json line{{"bench", "decode, context " + std::to_string(context)}, {"tokens_per_s", rounded(1 / seconds)}};
     if (context == 0 && memory.measures()) {
-      const double rate = static_cast<double>(model.decoder->active_parameters()) *
-                          static_cast<double>(size_of(model.decoder->storage())) / seconds / 1e9;
+      const double rate =
+          static_cast<double>(model.decoder->active_parameters()) * bytes_of_weight(model) / seconds / 1e9;
       const double stream = memory.measure();
       line["gb_per_s"] = rounded(rate);
       line["stream"] = rounded(stream);
@@ -147,59 +151,18 @@ void bench_drafts(const LanguageModel& model, const BenchPrinter& printer) {
   }
 }
 
-bool has_weights(const std::string& folder) {
-  const auto is_weights = [](const auto& entry) { return entry.path().extension() == ".safetensors"; };
-  const std::filesystem::directory_iterator files(folder);
-  return std::any_of(begin(files), end(files), is_weights);
-}
-
-/// What says how many layers of multi-token prediction there are.
-std::set<std::string, std::less<>> draft_tensors(const Config& config, const DecoderConfig& decoder) {
-  std::set<std::string, std::less<>> names;
-  if (!decoder.draft || !config.has("num_nextn_predict_layers")) return names;
-  const auto layers = static_cast<int>(config.integer("num_nextn_predict_layers", 0, 64));
-  for (int k = 0; k < layers; ++k) names.insert(draft_names(decoder, k).join);
-  return names;
-}
-
-/// A folder of a config.json alone: speed does not depend on the weights.
-LanguageModel random_model(const CommonOptions& options) {
-  LanguageModel model;
-  model.path = named_model(options);
-  model.context = make_context(options);
-  const Config config = Config::read(model.path);
-  const bool narrow = config.has("torch_dtype") && config.string("torch_dtype") == "bfloat16";
-  const DecoderConfig decoder = read_decoder_config(config);
-  const auto drafts = draft_tensors(config, decoder);
-  Checkpoint weights = Checkpoint::random(model.path, narrow ? DType::bf16 : DType::f32, drafts);
-  model.decoder = std::make_unique<Decoder>(*model.context, weights, decoder);
-  if (drafts.empty()) return model;
-  auto layers = std::make_unique<DraftModel>(*model.context, weights, *model.decoder);
-  model.draft_layers = layers->layers();
-  model.drafts = std::move(layers);
-  return model;
-}
-
-LanguageModel open_model(const CommonOptions& options) {
-  const std::string folder = named_model(options);
-  if (std::filesystem::exists(folder + "/config.json") && !has_weights(folder)) return random_model(options);
-  LanguageModel model = open_language_model(options);
-  open_draft_layers(model);
-  return model;
-}
-
 }  // namespace
 
-void bench_model(const CommonOptions& options, const BenchPrinter& printer) {
+void bench_model(const CommonOptions& options, const std::vector<std::string>& files, const BenchPrinter& printer) {
   const auto start = Clock::now();
-  const LanguageModel model = open_model(options);
+  const LanguageModel model = open_bench_model(options);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const Decoder& decoder = *model.decoder;
   printer.print_result({{"bench", "model"},
                         {"family", decoder.config().family},
                         {"parameters", decoder.parameters()},
                         {"active_parameters", decoder.active_parameters()},
-                        {"weights", name_of(decoder.storage())},
+                        {"weights", weights_of(model)},
                         {"draft_layers", model.draft_layers},
                         {"load_s", rounded(seconds)}});
   MemoryStream memory(*model.context);
@@ -207,6 +170,7 @@ void bench_model(const CommonOptions& options, const BenchPrinter& printer) {
   bench_context(model, memory, printer);
   bench_batches(model, printer);
   bench_drafts(model, printer);
+  bench_quality(options, model, files, printer);
 }
 
 }  // namespace tessera::cli

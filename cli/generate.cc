@@ -126,6 +126,7 @@ void Generate::declare(OptionList& list) {
   list.integer("--context", "N", context_, 0, INT32_MAX, "most ids in all").default_text = "as config.json says";
   list.flag("--logprobs", log_probabilities_, "with --json: the natural log-probability of each id");
   list.flag("--echo", echo_, "the prompt too; with --logprobs its scores");
+  declare_weights(list, common_);
   declare_common(list, common_);
 }
 
@@ -263,6 +264,7 @@ ordered_json Generate::result(const Generation& generation) const {
   const double decode = generation.decode_seconds();
   const auto steps = static_cast<double>(generated.empty() ? 0 : generated.size() - 1);  // the first is the prompt's
   json["math"] = name_of(model_.context->math());
+  json["weights"] = name_of(model_.context->weights());
   json["timing"] = {{"prefill_s", generation.prefill_seconds()},
                     {"first_token_s", first_seconds_},
                     {"decode_s", decode},

@@ -219,4 +219,9 @@ void declare_common(OptionList& list, CommonOptions& options) {
   list.flag("-v,--verbose", options.verbose, "say what is being done");
 }
 
+void declare_weights(OptionList& list, CommonOptions& options) {
+  list.choice("--weights", options.weights, {"stored", "int8", "int4"},
+              "of a language model's layers: as the checkpoint stores them, or quantised as they are loaded");
+}
+
 }  // namespace tessera::cli

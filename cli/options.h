@@ -66,6 +66,7 @@ struct CommonOptions {
   std::string model;
   std::string device = "auto";
   std::string math = "exact";
+  std::string weights = "stored";
   std::string isa;
   std::string bf16;
   std::string output;
@@ -81,5 +82,8 @@ struct CommonOptions {
 /// After the command's own. Commands without an output or a checkpoint take these all the same, so that a
 /// script can pass one set to every command.
 void declare_common(OptionList& list, CommonOptions& options);
+
+/// --weights, of commands that run a language model.
+void declare_weights(OptionList& list, CommonOptions& options);
 
 }  // namespace tessera::cli

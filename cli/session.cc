@@ -43,6 +43,8 @@ ContextOptions context_options(const CommonOptions& options, int threads) {
   result.threads = threads > 0 ? threads : options.threads;
   if (!options.isa.empty()) result.isa = isa_from_name(options.isa);
   if (options.math == "fast") result.math = Math::fast;
+  if (options.weights == "int8") result.weights = WeightStorage::int8;
+  if (options.weights == "int4") result.weights = WeightStorage::int4;
   if (!options.bf16.empty()) {
     result.unit = bfloat_unit_from_name(options.bf16);
     if (!result.unit) result.math = Math::exact;

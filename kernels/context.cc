@@ -74,6 +74,22 @@ const char* name_of(Isa isa) noexcept {
 
 const char* name_of(Math math) noexcept { return math == Math::fast ? "fast" : "exact"; }
 
+const char* name_of(WeightStorage storage) noexcept {
+  switch (storage) {
+    case WeightStorage::stored:
+      return "stored";
+    case WeightStorage::int8:
+      return "int8";
+    case WeightStorage::int4:
+      return "int4";
+  }
+  return "?";
+}
+
+int bits_of(WeightStorage storage) noexcept {
+  return storage == WeightStorage::int8 ? 8 : storage == WeightStorage::int4 ? 4 : 0;
+}
+
 Isa isa_from_name(const std::string& name) {
   for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::neon}) {
     if (name == name_of(isa)) return isa;
@@ -101,6 +117,7 @@ Context::Context(const ContextOptions& options)
     : device_(options.measure ? Device{} : options.device),
       isa_(choose_isa(options)),
       unit_(choose_unit(options)),
+      weights_(options.weights),
       threads_(options.threads > 0 ? options.threads : usable_cpus()),
       pool_(options.measure ? nullptr : std::make_unique<ThreadPool>(threads_)),
       memory_(std::make_shared<CountedMemory>(options.measure ? measured_memory() : memory_of(options.device))),

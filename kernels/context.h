@@ -27,6 +27,14 @@ enum class Math : std::uint8_t { exact, fast };
 
 [[nodiscard]] const char* name_of(Math math) noexcept;
 
+/// How a network's layers keep their weights: as the checkpoint stores them, or in 8 or 4 bits (kernels/quantised.h).
+/// Products of quantised weights are exact, however fast the context's math is.
+enum class WeightStorage : std::uint8_t { stored, int8, int4 };
+
+[[nodiscard]] const char* name_of(WeightStorage storage) noexcept;
+/// Of a code; 0 for weights as stored.
+[[nodiscard]] int bits_of(WeightStorage storage) noexcept;
+
 struct ContextOptions {
   Device device;
   /// 0: as many as the process may run on.
@@ -37,6 +45,7 @@ struct ContextOptions {
   Math math = Math::exact;
   /// Of fast math. Unset: the environment variable TESSERA_BF16 (a unit's name or "none"), else the CPU's best.
   std::optional<BfloatUnit> unit = std::nullopt;
+  WeightStorage weights = WeightStorage::stored;
   /// Nothing is computed: operations take the work memory that they would need on the CPU, and read and write none of
   /// it, so that peak_bytes() says beforehand what work costs. What comes out of such a context means nothing.
   bool measure = false;
@@ -46,7 +55,8 @@ class ThreadPool;
 class Arena;
 class CountedMemory;
 
-/// Where and how work runs: device, threads, instruction set, work memory. Nothing here changes a result but fast math.
+/// Where and how work runs: device, threads, instruction set, work memory. Nothing here changes a result but fast
+/// math and quantised weights.
 /// A context serves one caller at a time; make one per thread of your own.
 class Context {
  public:
@@ -62,6 +72,7 @@ class Context {
   [[nodiscard]] Math math() const noexcept { return unit_ ? Math::fast : Math::exact; }
   /// What computes fast products; empty when math is exact.
   [[nodiscard]] std::optional<BfloatUnit> bfloat_unit() const noexcept { return unit_; }
+  [[nodiscard]] WeightStorage weights() const noexcept { return weights_; }
   [[nodiscard]] int threads() const noexcept { return threads_; }
   /// Whether it only measures (ContextOptions::measure). Operations touch memory on threads of parallel_for, which then
   /// calls nothing, or ask.
@@ -106,6 +117,7 @@ class Context {
   Device device_;
   Isa isa_;
   std::optional<BfloatUnit> unit_;
+  WeightStorage weights_;
   int threads_;
   std::unique_ptr<ThreadPool> pool_;  // none when nothing is computed
   std::shared_ptr<CountedMemory> memory_;

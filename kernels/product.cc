@@ -9,6 +9,7 @@
 #include "kernels/fast_product.h"
 #include "kernels/narrow.h"
 #include "kernels/product_plan.h"
+#include "kernels/quantised.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/product.cc"
@@ -21,13 +22,14 @@ namespace tessera::HWY_NAMESPACE {
 
 template <class T>
 static const T* panels_of(const PackedWeights& weights, std::int64_t k, std::int64_t panel) {
-  return reinterpret_cast<const T*>(weights.panels.bytes()) + weights.slice_offset(k, panel);
+  const std::int64_t slices = k / kSlice * weights.panel_count() * PanelStep<T>::of(kSlice);
+  return reinterpret_cast<const T*>(weights.panels.bytes()) + slices + panel * PanelStep<T>::of(weights.slice_depth(k));
 }
 
 /// One slice of a tile's panels, for `Ahead`.
 template <class T>
 static Ahead::Stretches panels_ahead(const PackedWeights& weights, const ProductTile& tile, std::int64_t k) {
-  const auto bytes = static_cast<std::int64_t>(16 * sizeof(T)) * weights.slice_depth(k) * tile.panels;
+  const auto bytes = static_cast<std::int64_t>(sizeof(T)) * PanelStep<T>::of(weights.slice_depth(k)) * tile.panels;
   return {reinterpret_cast<const char*>(panels_of<T>(weights, k, tile.first_panel)), 0, bytes, 1};
 }
 
@@ -68,8 +70,8 @@ static void product_tile_of(const ProductJob& job, const ProductTile& tile, cons
     const bool last = k + kSlice >= weights.inputs;
     ahead.panels(last ? panels_ahead<T>(weights, next, 0) : panels_ahead<T>(weights, tile, k + kSlice));
     const std::int64_t depth = weights.slice_depth(k);
-    const SliceRows rows(job.x, tile.first_row, k, depth, staged);
-    multiply_slice(rows, tile.rows, panels_of<T>(weights, k, tile.first_panel), depth * 16, tile.panels, wide,
+    const SliceRows rows(job.x, tile.first_row, k, depth, kIsCode<T>, staged);
+    multiply_slice(rows, tile.rows, panels_of<T>(weights, k, tile.first_panel), tile.panels, wide,
                    sink_of(job, tile, sums, k == 0, last && plain), ahead, [&](std::int64_t r, std::int64_t count) {
                      if (last && !plain) finish_rows(job, tile, r, count, sums);
                    });
@@ -77,6 +79,8 @@ static void product_tile_of(const ProductJob& job, const ProductTile& tile, cons
 }
 
 void product_tile(const ProductJob& job, const ProductTile& tile, const ProductTile& next) {
+  if (job.weights->bits == 8) return product_tile_of<Code<8>>(job, tile, next);
+  if (job.weights->bits == 4) return product_tile_of<Code<4>>(job, tile, next);
   switch (job.weights->panels.type()) {
     case DType::f16:
       return product_tile_of<hwy::float16_t>(job, tile, next);
@@ -138,7 +142,11 @@ void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weig
 PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format) {
   const DType storage = format.type;
   if (storage == DType::i32) throw ArgumentError("pack_weights: weights are stored as f32, f16 or bf16");
-  const bool fast = format.math == Math::fast && context.math() == Math::fast;
+  const bool layer = format.math == Math::fast;
+  if (layer && context.weights() != WeightStorage::stored) {
+    return quantised::pack(context, weight, bits_of(context.weights()));
+  }
+  const bool fast = layer && context.math() == Math::fast;
   if (fast && bfloat::pays(weight.columns, weight.rows)) return pack_fast_weights(context, weight);
   PackedWeights packed;
   packed.inputs = weight.columns;

@@ -5,23 +5,53 @@
 #include "kernels/cuda/point.h"
 #include "kernels/cuda/twins.h"
 #include "kernels/narrow.h"
+#include "kernels/quantised.h"
 
 namespace tessera::cuda {
 namespace {
 
-struct FloatPanel {
-  const float* at;
-  TESSERA_DEVICE float operator[](std::int64_t i) const { return at[i]; }
-};
-struct BfloatPanel {
-  const std::uint16_t* at;
-  TESSERA_DEVICE float operator[](std::int64_t i) const {
-    return scalar::Lanes::from_bits(static_cast<std::int32_t>(static_cast<std::uint32_t>(at[i]) << 16));
+/// Where a weight is: its slice begins at input `start` and has `depth`; within it, input `k` of the panel's `lane`.
+struct Place {
+  std::int64_t start, depth, k, panels, panel, lane;
+  /// Element of panels [slice][panel][depth][16].
+  [[nodiscard]] TESSERA_DEVICE std::int64_t element() const {
+    return ((start * panels + panel * depth) + k) * 16 + lane;
   }
 };
+
+struct FloatPanel {
+  const float* data;
+  TESSERA_DEVICE float at(const Place& p) const { return data[p.element()]; }
+};
+struct BfloatPanel {
+  const std::uint16_t* data;
+  TESSERA_DEVICE static float widen(std::uint16_t bits) {
+    return scalar::Lanes::from_bits(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits) << 16));
+  }
+  TESSERA_DEVICE float at(const Place& p) const { return widen(data[p.element()]); }
+};
 struct HalfPanel {
-  const std::uint16_t* at;
-  TESSERA_DEVICE float operator[](std::int64_t i) const { return float_from_f16(at[i]); }
+  const std::uint16_t* data;
+  TESSERA_DEVICE float at(const Place& p) const { return float_from_f16(data[p.element()]); }
+};
+/// As kernels/quantised.h says.
+template <int kBits>
+struct CodePanel {
+  const std::int8_t* data;
+  TESSERA_DEVICE float at(const Place& p) const {
+    const std::int8_t* panel = data + p.start / kSlice * p.panels * quantised::panel_bytes(kBits, kSlice) +
+                               p.panel * quantised::panel_bytes(kBits, p.depth);
+    const auto* scales = reinterpret_cast<const std::uint16_t*>(panel);
+    const float scale = BfloatPanel::widen(scales[p.k / quantised::kGroup * 16 + p.lane]);
+    return static_cast<float>(code(panel + quantised::scale_bytes(p.depth), p)) * scale;
+  }
+  TESSERA_DEVICE static std::int32_t code(const std::int8_t* codes, const Place& p) {
+    if (kBits == 8) return codes[p.k * 16 + p.lane];
+    const auto* words = reinterpret_cast<const std::uint32_t*>(codes);
+    const std::uint32_t word = words[p.k / quantised::kOctet * 16 + p.lane];
+    const auto code = static_cast<std::int32_t>(word >> 4 * (p.k % quantised::kOctet) & 15);
+    return code < 8 ? code : code - 16;
+  }
 };
 
 template <class Panel>
@@ -43,7 +73,7 @@ struct ProductArguments {
     const std::int64_t in_slice = k % kSlice;
     const std::int64_t start = k - in_slice;
     const std::int64_t depth = inputs - start < kSlice ? inputs - start : kSlice;
-    return weights[(start * ((outputs + 15) / 16) + n / 16 * depth + in_slice) * 16 + n % 16];
+    return weights.at({start, depth, in_slice, (outputs + 15) / 16, n / 16, n % 16});
   }
   TESSERA_DEVICE void finish(std::int64_t row, std::int64_t n, float sum) const {
     float y = epilogue.bias == nullptr ? sum : sum + epilogue.bias[n];
@@ -189,6 +219,8 @@ void run(const ProductJob& job) {
 }  // namespace
 
 void product(const ProductJob& job) {
+  if (job.weights->bits == 8) return run<CodePanel<8>, std::int8_t>(job);
+  if (job.weights->bits == 4) return run<CodePanel<4>, std::int8_t>(job);
   switch (job.weights->panels.type()) {
     case DType::bf16:
       return run<BfloatPanel, std::uint16_t>(job);

@@ -33,7 +33,8 @@ struct WeightFormat {
   /// Values must be representable in it (they are, when the checkpoint stores them so); else they round to nearest
   /// even.
   DType type = DType::f32;
-  /// fast: the layer of a network. In a context of fast math its product is fast where that pays (kernels/bfloat.h).
+  /// fast: the layer of a network. In a context of fast math its product is fast where that pays (kernels/bfloat.h); in
+  /// one of quantised weights they are quantised.
   Math math = Math::exact;
 
   WeightFormat() = default;
@@ -43,12 +44,14 @@ struct WeightFormat {
 /// Weights as every backend reads them: panels of 16 outputs, slice after slice of at most 256 inputs,
 /// [slice][ceil(outputs/16)][inputs of the slice][16], zeros behind the last output. So the panels of one slice are one
 /// stretch of memory, and inputs that are a power of two do not fall into the same cache sets. Stored as f32, f16 or
-/// bf16; narrow types widen exactly. Of a fast product they lie as kernels/bfloat.h says.
+/// bf16; narrow types widen exactly. Of a fast product they lie as kernels/bfloat.h says,
+/// quantised as kernels/quantised.h does.
 struct PackedWeights {
   Tensor panels;
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
   bool fast = false;
+  int bits = 0;  ///< of a code: 8 or 4; 0: not quantised
 
   [[nodiscard]] std::int64_t panel_count() const noexcept { return (outputs + 15) / 16; }
   /// Inputs of the slice that begins at input `k`.

@@ -15,7 +15,7 @@ DRAFTED = str(GOLDEN / "drafts" / "mimo_v2_three_bf16")
 PLAIN = GOLDEN / "decoder" / "qwen3_f32"
 REPEATS = GOLDEN / "decoder" / "llama_tied_f16"
 TOKENIZER = GOLDEN / "text" / "qwen"
-RESULT_KEYS = ["prompt_tokens", "ids", "finish_reason", "math", "timing", "mtp"]
+RESULT_KEYS = ["prompt_tokens", "ids", "finish_reason", "math", "weights", "timing", "mtp"]
 
 
 def golden_tensor(folder, name):
@@ -80,6 +80,22 @@ class Generate(CliTest):
             self.assertEqual(on["ids"], off["ids"])
             self.assertEqual(on["logprobs"], off["logprobs"])
         self.assertGreater(lines[1]["mtp"]["accepted"], 0)
+
+    def test_quantised_weights_are_recorded_and_priced(self):
+        kept = {weights: self.generate("--prompt-ids", "1,2,3,4,5", "-m", PLAIN, "--max-tokens", 0, "--echo",
+                                       "--logprobs", "--weights", weights)
+                for weights in ("stored", "int8", "int4")}
+        for weights, line in kept.items():
+            self.assertEqual(line["weights"], weights)
+        off = {weights: max(abs(a - b) for a, b in zip(line["logprobs"][1:], kept["stored"]["logprobs"][1:]))
+               for weights, line in kept.items()}
+        self.assertLess(0, off["int8"])
+        self.assertLess(off["int8"], off["int4"])
+        lines = lines_of(self.run_it("bench", "model", "-m", PLAIN, "--weights", "int8", "--json"))
+        quality = next(line for line in lines if line["bench"] == "quality")
+        self.assertAlmostEqual(quality["log_likelihood"], quality["log_likelihood_stored"], delta=0.2)
+        self.assertGreater(quality["percent_same_likeliest"], 50)
+        self.run_it("bench", "kernels", "--weights", "int8", code=2)
 
     def test_the_seed_is_what_changes_a_draw(self):
         def draw(seed):

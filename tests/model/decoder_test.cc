@@ -163,12 +163,13 @@ void expect_same_bits(const std::vector<float>& expected, const std::vector<floa
   EXPECT_EQ(std::memcmp(expected.data(), got.data(), expected.size() * sizeof(float)), 0) << where;
 }
 
-TEST_P(DecoderGolden, AnyRouteGivesTheSameBits) {
+void expect_same_bits_by_any_route(const std::filesystem::path& folder, WeightStorage weights) {
   std::vector<std::vector<float>> expected;
-  for (const ContextOptions& options : settings()) {
+  for (ContextOptions options : settings()) {
+    options.weights = weights;
     Context context(options);
     const std::string where = name_of_setting(context);
-    const auto decoder = load_decoder(context, GetParam().folder);
+    const auto decoder = load_decoder(context, folder);
     std::vector<Ids> prompts = strangers(*decoder);
     if (context.device().is_cuda() || kSanitized) prompts.pop_back();  // they take their time
     if (expected.empty()) {
@@ -190,6 +191,10 @@ TEST_P(DecoderGolden, AnyRouteGivesTheSameBits) {
       }
     }
   }
+}
+
+TEST_P(DecoderGolden, AnyRouteGivesTheSameBits) {
+  expect_same_bits_by_any_route(GetParam().folder, WeightStorage::stored);
 }
 
 // What runs at once is 512 rows: pieces of a batch are cut in the middle of a sequence.
@@ -215,6 +220,60 @@ TEST_P(DecoderGolden, LongBatchesAreCut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, DecoderGolden, testing::ValuesIn(cases()), case_name);
+
+std::vector<std::filesystem::path> quantisable() {
+  std::vector<std::filesystem::path> folders;
+  for (const char* name : {"qwen3_f32", "mimo_v2_hybrid_bf16", "deepseek_v3_plain_f16"}) {
+    folders.push_back(cases().front().folder.parent_path() / name);
+  }
+  return folders;
+}
+
+TEST(QuantisedDecoder, AnyRouteGivesTheSameBits) {
+  for (const auto& folder : quantisable()) {
+    for (const WeightStorage weights : {WeightStorage::int8, WeightStorage::int4}) {
+      SCOPED_TRACE(folder.string() + " " + name_of(weights));
+      expect_same_bits_by_any_route(folder, weights);
+    }
+  }
+}
+
+// Mean distance of the prompts' log-probabilities from those of weights as stored.
+double distance_from_stored(const std::filesystem::path& folder, WeightStorage weights) {
+  const auto prompts = Golden({folder}).prompts();
+  double sum = 0;
+  std::size_t count = 0;
+  ContextOptions options{Device{}, 2, {}};
+  Context stored_context(options);
+  options.weights = weights;
+  Context context(options);
+  const auto stored = load_decoder(stored_context, folder);
+  const auto decoder = load_decoder(context, folder);
+  const std::int64_t width = decoder->config().vocabulary;
+  const auto whole = [] { return std::size_t{100000}; };
+  for (const Ids& ids : prompts) {
+    const auto expected = in_pieces(stored_context, *stored, ids, whole);
+    const auto got = in_pieces(context, *decoder, ids, whole);
+    for (std::size_t i = 0; i + 1 < ids.size(); ++i, ++count) {
+      const std::size_t row = i * static_cast<std::size_t>(width);
+      const auto next = static_cast<std::size_t>(ids[i + 1]);
+      sum += std::abs(log_probabilities(expected.data() + row, width)[next] -
+                      log_probabilities(got.data() + row, width)[next]);
+    }
+  }
+  return sum / static_cast<double>(count);
+}
+
+TEST(QuantisedDecoder, MoreBitsAreNearer) {
+  for (const auto& folder : quantisable()) {
+    const double eight = distance_from_stored(folder, WeightStorage::int8);
+    const double four = distance_from_stored(folder, WeightStorage::int4);
+    std::printf("    %s: log-probabilities %.4f off with 8 bits, %.4f with 4\n", folder.filename().c_str(), eight,
+                four);
+    EXPECT_GT(eight, 0);
+    EXPECT_LT(eight, four / 4);
+  }
+}
 
 TEST(Decoder, RefusesWhatDoesNotFit) {
   Context context;

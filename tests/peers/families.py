@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from peers import mimi, mimo, snac
 from peers.family import Family
-from peers.transformers_models import (
-    DAC_24,
-    ENCODEC_48,
-    dac_peer,
-    encodec_peer,
-    janus_peer,
-    make_janus,
-    maker,
-)
+from peers.pictures import PICTURES
+from peers.transformers_models import DAC_24, ENCODEC_48, dac_peer, encodec_peer, maker
 
 FAMILIES = (
     Family(
@@ -25,7 +18,7 @@ FAMILIES = (
     Family("encodec-48k", 48000, maker("Encodec", ENCODEC_48), {"transformers": encodec_peer}, channels=2),
     Family("dac-24k", 24000, maker("Dac", DAC_24), {"transformers": dac_peer}),
     Family("snac-24k", 24000, snac.make, {"snac": snac.peer}, compilable=("snac",)),
-    Family("janus-vq16", 0, make_janus, {"transformers": janus_peer}, channels=3, picture=256),
+    *PICTURES,
     Family("mimo", 24000, mimo.make, {"official": mimo.peer}, compilable=("official",), large=True),
 )
 
