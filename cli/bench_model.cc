@@ -5,12 +5,13 @@
 #include <string>
 
 #include "cli/bench.h"
+#include "cli/bench_context.h"
 #include "cli/bench_quality.h"
+#include "cli/bench_step.h"
 #include "cli/bench_subject.h"
 #include "cli/language_model.h"
 #include "cli/memory_stream.h"
 #include "cli/signals.h"
-#include "kernels/quantised.h"
 #include "model/generate.h"
 
 namespace tessera::cli {
@@ -19,55 +20,18 @@ namespace {
 using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kMostCacheBytes = std::int64_t{2} << 30;
-
-double rounded(double value) { return std::round(value * 100) / 100; }
-
-/// The same time is measured for all contexts: what lies in the caches does not matter.
-Sequence filled(const LanguageModel& model, std::int64_t context, std::int64_t room) {
-  Sequence sequence = model.decoder->start(*model.context, context + room);
-  sequence.advance(context);
-  return sequence;
-}
-
-/// Waits for a device that works on its own time.
-void finish(Context& context, const Tensor& logits) {
-  float first = 0;
-  context.download(logits.bytes(), &first, sizeof first);
-}
-
-/// Seconds of a step that feeds `rows` ids to each of `batch` sequences.
-double step_seconds(const LanguageModel& model, std::int64_t context, std::int64_t batch, std::int64_t rows) {
-  const std::vector<std::int32_t> ids = some_ids(model.decoder->config(), rows);
-  std::vector<Sequence> sequences;
-  for (std::int64_t i = 0; i < batch; ++i) sequences.push_back(filled(model, context, rows));
-  std::vector<Feed> feeds;
-  for (Sequence& sequence : sequences) feeds.push_back({&sequence, ids});
-  return best_seconds(
-      [&] {
-        check_interrupted();
-        finish(*model.context, model.decoder->forward(*model.context, feeds, LogitRows::last));
-        for (Sequence& sequence : sequences) sequence.truncate(context);
-      },
-      1.0);
-}
-
 void bench_prefill(const LanguageModel& model, const BenchPrinter& printer) {
   for (const std::int64_t rows : {std::int64_t{32}, kMostDecoderRows}) {
     if (rows > model.decoder->config().positions) continue;
-    const double seconds = step_seconds(model, 0, 1, rows);
-    const double work = 2.0 * static_cast<double>(model.decoder->active_parameters()) * static_cast<double>(rows);
+    const double seconds = step_seconds(model, {0, 1, rows, LogitRows::last});
+    const DecoderConfig& config = model.decoder->config();
+    const auto head = static_cast<double>(config.vocabulary * config.hidden);  // of the last id alone
+    const double layers = static_cast<double>(model.decoder->active_parameters()) - head;
+    const double work = 2.0 * (layers * static_cast<double>(rows) + head);
     printer.print_result({{"bench", "prefill " + std::to_string(rows)},
                           {"tokens_per_s", rounded(static_cast<double>(rows) / seconds)},
                           {"gflops", rounded(work / seconds / 1e9)}});
   }
-}
-
-/// Codes share a scale of two bytes in groups.
-double bytes_of_weight(const LanguageModel& model) {
-  const int bits = bits_of(model.context->weights());
-  if (bits == 0) return static_cast<double>(size_of(model.decoder->storage()));
-  return bits / 8.0 + 2.0 / static_cast<double>(quantised::kGroup);
 }
 
 std::string weights_of(const LanguageModel& model) {
@@ -75,27 +39,9 @@ std::string weights_of(const LanguageModel& model) {
   return kept == WeightStorage::stored ? name_of(model.decoder->storage()) : name_of(kept);
 }
 
-void bench_context(const LanguageModel& model, MemoryStream& memory, const BenchPrinter& printer) {
-  for (const std::int64_t context : {0, 1024, 4096, 16384, 65536, 262143}) {
-    if (context >= model.decoder->config().positions) break;
-    if (Sequence::bytes(model.decoder->config(), context + 1) > kMostCacheBytes) break;
-    const double seconds = step_seconds(model, context, 1, 1);
-    ordered_json line{{"bench", "decode, context " + std::to_string(context)}, {"tokens_per_s", rounded(1 / seconds)}};
-    if (context == 0 && memory.measures()) {
-      const double rate =
-          static_cast<double>(model.decoder->active_parameters()) * bytes_of_weight(model) / seconds / 1e9;
-      const double stream = memory.measure();
-      line["gb_per_s"] = rounded(rate);
-      line["stream"] = rounded(stream);
-      line["percent_of_stream"] = rounded(100 * rate / stream);
-    }
-    printer.print_result(line);
-  }
-}
-
 void bench_batches(const LanguageModel& model, const BenchPrinter& printer) {
   for (const std::int64_t batch : {2, 4, 8, 16}) {
-    const double seconds = step_seconds(model, 0, batch, 1);
+    const double seconds = step_seconds(model, {0, batch, 1, LogitRows::last});
     printer.print_result({{"bench", "decode, batch " + std::to_string(batch)},
                           {"tokens_per_s", rounded(static_cast<double>(batch) / seconds)}});
   }

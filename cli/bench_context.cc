@@ -1,0 +1,57 @@
+#include "cli/bench_context.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/bench_step.h"
+#include "kernels/quantised.h"
+
+namespace tessera::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::int64_t kMostCacheBytes = std::int64_t{4} << 30;
+constexpr double kIdsOfStep = 2.5;
+
+/// Codes share a scale of two bytes in groups.
+double bytes_of_weight(const LanguageModel& model) {
+  const int bits = bits_of(model.context->weights());
+  if (bits == 0) return static_cast<double>(size_of(model.decoder->storage()));
+  return bits / 8.0 + 2.0 / static_cast<double>(quantised::kGroup);
+}
+
+void add_bandwidth(const LanguageModel& model, double seconds, MemoryStream& memory, ordered_json& line) {
+  const double bytes = static_cast<double>(model.decoder->active_parameters()) * bytes_of_weight(model);
+  const double stream = memory.measure();
+  line["gb_per_s"] = rounded(bytes / seconds / 1e9);
+  line["stream"] = rounded(stream);
+  line["percent_of_stream"] = rounded(100 * bytes / seconds / 1e9 / stream);
+}
+
+void add_drafts(const LanguageModel& model, std::int64_t context, ordered_json& line) {
+  const BenchDraft draft{model.drafts->reach(0), kIdsOfStep};
+  const double seconds = step_seconds(model, {context, 1, draft.count + 1, LogitRows::all});
+  const double drafting = draft_seconds(model, context, draft);
+  line["drafts"] = draft.count;
+  line["verify_s"] = seconds;
+  line["draft_s"] = drafting;
+  line["mtp_tokens_per_s"] = rounded(kIdsOfStep / (seconds + drafting));
+}
+
+}  // namespace
+
+void bench_context(const LanguageModel& model, MemoryStream& memory, const BenchPrinter& printer) {
+  constexpr std::int64_t kRoom = 64;
+  for (const std::int64_t context : {0, 1024, 4096, 16384, 65536, 262144 - 64}) {
+    if (context + kRoom > model.decoder->config().positions && context > 0) break;
+    if (Sequence::bytes(model.decoder->config(), context + kRoom) > kMostCacheBytes) break;
+    const double seconds = step_seconds(model, {.context = context});
+    ordered_json line{{"bench", "decode, context " + std::to_string(context)}, {"tokens_per_s", rounded(1 / seconds)}};
+    if (context == 0 && memory.measures()) add_bandwidth(model, seconds, memory, line);
+    if (model.drafts && context + kRoom <= model.decoder->config().positions) add_drafts(model, context, line);
+    printer.print_result(line);
+  }
+}
+
+}  // namespace tessera::cli
