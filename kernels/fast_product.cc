@@ -61,20 +61,22 @@ namespace {
 constexpr auto kFastTile = TESSERA_BUILDS(fast_tile);
 
 // The pairs of one slice of a panel; what lies behind the last input or output stays zero.
-void fill_pairs(ConstMatrix weight, std::int64_t first, std::int64_t k, std::int64_t depth, std::uint16_t* panel) {
-  const std::int64_t rows = std::min<std::int64_t>(16, weight.rows - first);
+void fill_pairs(const WeightSource& weight, std::int64_t first, std::int64_t k, std::int64_t depth,
+                std::uint16_t* panel) {
+  const std::int64_t rows = std::min<std::int64_t>(16, weight.rows() - first);
+  float staged[bfloat::kSlice];
   for (std::int64_t n = 0; n < rows; ++n) {
-    const float* row = weight.row(first + n) + k;
+    const float* row = weight.read(first + n, k, depth, staged);
     for (std::int64_t i = 0; i < depth; ++i) panel[(i / 2 * 16 + n) * 2 + i % 2] = bfloat::round(row[i]);
   }
 }
 
 }  // namespace
 
-PackedWeights pack_fast_weights(Context& context, ConstMatrix weight) {
+PackedWeights pack_fast_weights(Context& context, const WeightSource& weight) {
   PackedWeights packed;
-  packed.inputs = weight.columns;
-  packed.outputs = weight.rows;
+  packed.inputs = weight.columns();
+  packed.outputs = weight.rows();
   packed.fast = true;
   const bfloat::PanelLayout layout{packed.inputs, packed.panel_count()};
   packed.panels = context.allocate({layout.size()}, DType::bf16);

@@ -13,7 +13,7 @@ inline constexpr std::int64_t kFastTilePanels = 32;
 // What pack_weights and product (kernels/product.h) do in fast math.
 
 /// Rounds and packs as bfloat::PanelLayout says.
-[[nodiscard]] PackedWeights pack_fast_weights(Context& context, ConstMatrix weight);
+[[nodiscard]] PackedWeights pack_fast_weights(Context& context, const WeightSource& weight);
 /// Shapes are checked. Throws ArgumentError when the context's math is exact.
 void fast_product(Context& context, const ProductJob& job);
 

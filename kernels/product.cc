@@ -106,26 +106,30 @@ void require(bool holds, const char* what) {
 
 // Sixteen rows side by side: reads run along the rows, writes are contiguous.
 template <class T, class Convert>
-void fill_panel(ConstMatrix weight, std::int64_t first, std::int64_t k, std::int64_t depth, T* panel,
+void fill_panel(const WeightSource& weight, std::int64_t first, std::int64_t k, std::int64_t depth, T* panel,
                 const Convert& convert) {
-  const std::int64_t rows = std::min<std::int64_t>(16, weight.rows - first);
-  for (const std::int64_t end = k + depth; k < end; ++k, panel += 16) {
-    for (std::int64_t n = 0; n < rows; ++n) panel[n] = convert(weight.row(first + n)[k]);
+  float staged[16 * kSlice];
+  const float* rows[16];
+  const std::int64_t count = std::min<std::int64_t>(16, weight.rows() - first);
+  for (std::int64_t n = 0; n < count; ++n) rows[n] = weight.read(first + n, k, depth, staged + n * kSlice);
+  for (std::int64_t i = 0; i < depth; ++i, panel += 16) {
+    for (std::int64_t n = 0; n < count; ++n) panel[n] = convert(rows[n][i]);
   }
 }
 
 template <class T, class Convert>
-void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weight, T* panels, const Convert& convert) {
+void fill_panels(Context& context, const PackedWeights& packed, const WeightSource& weight, T* panels,
+                 const Convert& convert) {
   context.parallel_for(packed.panel_count(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
-      for (std::int64_t k = 0; k < weight.columns; k += kSlice) {
+      for (std::int64_t k = 0; k < weight.columns(); k += kSlice) {
         fill_panel(weight, panel * 16, k, packed.slice_depth(k), panels + packed.slice_offset(k, panel), convert);
       }
     }
   });
 }
 
-void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weight, std::byte* panels) {
+void fill_panels(Context& context, const PackedWeights& packed, const WeightSource& weight, std::byte* panels) {
   const auto fill = [&](auto* at, const auto& convert) { fill_panels(context, packed, weight, at, convert); };
   switch (packed.panels.type()) {
     case DType::f16:
@@ -139,7 +143,7 @@ void fill_panels(Context& context, const PackedWeights& packed, ConstMatrix weig
 
 }  // namespace
 
-PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format) {
+PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightFormat format) {
   const DType storage = format.type;
   if (storage == DType::i32) throw ArgumentError("pack_weights: weights are stored as f32, f16 or bf16");
   const bool layer = format.math == Math::fast;
@@ -147,11 +151,11 @@ PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat fo
     return quantised::pack(context, weight, bits_of(context.weights()));
   }
   const bool fast = layer && context.math() == Math::fast;
-  if (fast && bfloat::pays(weight.columns, weight.rows)) return pack_fast_weights(context, weight);
+  if (fast && bfloat::pays(weight.columns(), weight.rows())) return pack_fast_weights(context, weight);
   PackedWeights packed;
-  packed.inputs = weight.columns;
-  packed.outputs = weight.rows;
-  packed.panels = context.allocate({packed.panel_count(), weight.columns, 16}, storage);
+  packed.inputs = weight.columns();
+  packed.outputs = weight.rows();
+  packed.panels = context.allocate({packed.panel_count(), weight.columns(), 16}, storage);
   if (!context.device().is_cuda()) {
     fill_panels(context, packed, weight, packed.panels.bytes());
     return packed;
@@ -160,6 +164,10 @@ PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat fo
   fill_panels(context, packed, weight, host.data());
   context.upload(host.data(), packed.panels.bytes(), host.size());
   return packed;
+}
+
+PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format) {
+  return pack_weights(context, WeightSource(weight), format);
 }
 
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out) {

@@ -6,6 +6,7 @@
 #include "kernels/activation.h"
 #include "kernels/arithmetic.h"
 #include "kernels/context.h"
+#include "kernels/weight_source.h"
 
 namespace tessera {
 
@@ -66,6 +67,7 @@ struct PackedWeights {
 
 /// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device and math.
 /// Throws ArgumentError for i32.
+[[nodiscard]] PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightFormat format = {});
 [[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format = {});
 
 /// What happens to each sum before it is stored: y = activation(sum + bias) * scale + residual, each step rounded,

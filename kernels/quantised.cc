@@ -54,12 +54,13 @@ void fill_lane(const float* weights, std::int64_t depth, int bits, std::byte* pa
   }
 }
 
-void fill(Context& context, const PackedWeights& packed, ConstMatrix weight, std::byte* bytes) {
+void fill(Context& context, const PackedWeights& packed, const WeightSource& weight, std::byte* bytes) {
   context.parallel_for(packed.panel_count(), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin * 16; n < std::min(end * 16, weight.rows); ++n) {
-      for (std::int64_t k = 0; k < weight.columns; k += kSlice) {
-        fill_lane(weight.row(n) + k, packed.slice_depth(k), packed.bits, bytes + panel_offset(packed, k, n / 16),
-                  n % 16);
+    float staged[kSlice];
+    for (std::int64_t n = begin * 16; n < std::min(end * 16, weight.rows()); ++n) {
+      for (std::int64_t k = 0; k < weight.columns(); k += kSlice) {
+        const float* row = weight.read(n, k, packed.slice_depth(k), staged);
+        fill_lane(row, packed.slice_depth(k), packed.bits, bytes + panel_offset(packed, k, n / 16), n % 16);
       }
     }
   });
@@ -81,13 +82,13 @@ Group quantise(const float* weights, std::int64_t count, int bits) {
   return group;
 }
 
-PackedWeights pack(Context& context, ConstMatrix weight, int bits) {
+PackedWeights pack(Context& context, const WeightSource& weight, int bits) {
   PackedWeights packed;
-  packed.inputs = weight.columns;
-  packed.outputs = weight.rows;
+  packed.inputs = weight.columns();
+  packed.outputs = weight.rows();
   packed.bits = bits;
-  const std::int64_t rest = weight.columns % kSlice;
-  const std::int64_t bytes = panel_bytes(bits, kSlice) * (weight.columns / kSlice) + panel_bytes(bits, rest);
+  const std::int64_t rest = weight.columns() % kSlice;
+  const std::int64_t bytes = panel_bytes(bits, kSlice) * (weight.columns() / kSlice) + panel_bytes(bits, rest);
   const std::int64_t words = packed.panel_count() * bytes / 4;
   packed.panels = context.allocate({words}, DType::i32);
   if (!context.device().is_cuda()) {

@@ -46,6 +46,6 @@ struct Group {
 [[nodiscard]] Group quantise(const float* weights, std::int64_t count, int bits);
 
 /// What pack_weights does where weights are quantised.
-[[nodiscard]] PackedWeights pack(Context& context, ConstMatrix weight, int bits);
+[[nodiscard]] PackedWeights pack(Context& context, const WeightSource& weight, int bits);
 
 }  // namespace tessera::quantised

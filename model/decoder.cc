@@ -19,8 +19,17 @@ NormLayer norm(Context& context, Checkpoint& checkpoint, const std::string& name
 
 Tensor load_table(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
   Tensor table = context.allocate({config.vocabulary, config.hidden});
-  const auto values = checkpoint.floats(kEmbedding + ".weight", table.shape());
-  context.upload(values.data(), table.bytes(), values.size() * sizeof(float));
+  if (context.device().is_cuda()) {
+    const auto values = checkpoint.floats(kEmbedding + ".weight", table.shape());
+    context.upload(values.data(), table.bytes(), values.size() * sizeof(float));
+    return table;
+  }
+  const TensorRows rows = checkpoint.rows(kEmbedding + ".weight", table.shape());
+  const WeightSource source({rows.stored}, config.hidden);
+  const Matrix to = table;
+  context.parallel_for(config.vocabulary, 256, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n) (void)source.read(n, 0, config.hidden, to.row(n));
+  });
   return table;
 }
 

@@ -123,6 +123,20 @@ std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape,
   return widened(tensor, static_cast<std::size_t>(count));
 }
 
+TensorRows Checkpoint::rows(std::string_view name, const Shape& shape) {
+  TensorRows rows;
+  const auto found = tensors_.find(name);
+  if (found != tensors_.end() && widens(found->second->type)) {
+    const bool first = !used_.contains(name);
+    rows.stored = {use(name, shape).data, stored_type(name), shape.front()};
+    if (first) parameters_ += element_count(shape);
+    return rows;
+  }
+  rows.owned = floats(name, shape);
+  rows.stored = {reinterpret_cast<const std::byte*>(rows.owned.data()), DType::f32, shape.front()};
+  return rows;
+}
+
 void Checkpoint::set_scale_blocks(std::int64_t rows, std::int64_t columns) {
   if (rows <= 0 || columns <= 0) throw ArgumentError("a scale block has rows and columns");
   scale_rows_ = rows;

@@ -13,6 +13,7 @@
 
 #include "kernels/error.h"
 #include "kernels/tensor.h"
+#include "kernels/weight_source.h"
 
 namespace tessera {
 
@@ -67,6 +68,12 @@ class SafetensorsFile {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The rows of a tensor, the first axis: in the file, or widened in `owned`.
+struct TensorRows {
+  std::vector<float> owned;
+  StoredRows stored;
+};
+
 /// The tensors of a checkpoint folder: model.safetensors, or the shards its model.safetensors.index.json names, or
 /// the one .safetensors file of another name.
 /// Remembers what was asked for, so that finish() can name what the loader did not expect.
@@ -85,6 +92,8 @@ class Checkpoint {
   /// `name`_scale, a block of 32 each. `pieces`: equal pieces of the rows with scale blocks of their own.
   /// Throws CheckpointError when missing, or when the shape differs: both shapes are named.
   [[nodiscard]] std::vector<float> floats(std::string_view name, const Shape& shape, std::int64_t pieces = 1);
+  /// The same for what packs rows: those of f32, f16 and bf16 stay where they lie in the mapped file.
+  [[nodiscard]] TensorRows rows(std::string_view name, const Shape& shape);
   /// What tensors stored as E4M3 share their scales by; without it they are refused. Throws ArgumentError when not
   /// positive.
   void set_scale_blocks(std::int64_t rows, std::int64_t columns);

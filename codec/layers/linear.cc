@@ -33,19 +33,19 @@ Tensor load_vector(Context& context, Checkpoint& checkpoint, const std::string& 
 
 LinearLayer::LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts, std::int64_t inputs,
                          Math math) {
-  std::vector<float> weights;
+  std::vector<TensorRows> rows;
+  std::vector<StoredRows> weights;
   std::vector<float> biases;
   bool any_bias = false;
   for (const Part& part : parts) {
-    const auto weight = checkpoint.floats(part.weight, weight_shape(checkpoint, part, inputs));
-    weights.insert(weights.end(), weight.begin(), weight.end());
+    rows.push_back(checkpoint.rows(part.weight, weight_shape(checkpoint, part, inputs)));
+    weights.push_back(rows.back().stored);
     any_bias = any_bias || !part.bias.empty();
     const auto bias = part.bias.empty() ? std::vector<float>(static_cast<std::size_t>(part.outputs))
                                         : checkpoint.floats(part.bias, {part.outputs});
     biases.insert(biases.end(), bias.begin(), bias.end());
   }
-  const auto outputs = static_cast<std::int64_t>(biases.size());
-  weights_ = pack_weights(context, {weights.data(), outputs, inputs}, {common_type(checkpoint, parts), math});
+  weights_ = pack_weights(context, WeightSource(weights, inputs), {common_type(checkpoint, parts), math});
   if (any_bias) bias_ = to_device(context, biases);
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "kernels/arithmetic.h"
 #include "kernels/error.h"
@@ -158,6 +159,38 @@ TEST(Product, Speed) {
       check({m, 1, k, 0, k, n, storage, Activation::none, false, false, false, false}, random);
     }
   }
+}
+
+// As a file has it: any address, several tensors one behind another.
+std::vector<std::byte> as_stored(DType type, const std::vector<float>& values) {
+  std::vector<std::byte> bytes(1);
+  for (const float value : values) {
+    const std::uint16_t narrow = type == DType::bf16 ? bf16_from_float(value) : f16_from_float(value);
+    const auto* from =
+        type == DType::f32 ? reinterpret_cast<const std::byte*>(&value) : reinterpret_cast<const std::byte*>(&narrow);
+    bytes.insert(bytes.end(), from, from + size_of(type));
+  }
+  return bytes;
+}
+
+TEST(Product, StoredRowsPackLikeTheirFloats) {
+  Random random(5);
+  Context context;
+  constexpr std::int64_t kInputs = 300;
+  for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+    auto w = random.floats(40 * kInputs);
+    for (float& v : w) v = stored(type, v);
+    const auto bytes = as_stored(type, w);
+    const auto* second = bytes.data() + 1 + 7 * kInputs * static_cast<std::int64_t>(size_of(type));
+    const WeightSource source({{bytes.data() + 1, type, 7}, {second, type, 33}}, kInputs);
+    ASSERT_EQ(source.rows(), 40);
+    const PackedWeights expected = pack_weights(context, {w.data(), 40, kInputs}, type);
+    const PackedWeights packed = pack_weights(context, source, type);
+    ASSERT_EQ(packed.panels.size(), expected.panels.size());
+    const std::size_t size = static_cast<std::size_t>(packed.panels.size()) * size_of(type);
+    EXPECT_EQ(std::memcmp(packed.panels.bytes(), expected.panels.bytes(), size), 0) << name_of(type);
+  }
+  EXPECT_THROW(WeightSource({{nullptr, DType::i32, 1}}, 4), ArgumentError);
 }
 
 TEST(Product, RefusesShapesThatDisagree) {

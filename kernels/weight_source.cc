@@ -1,0 +1,45 @@
+#include "kernels/weight_source.h"
+
+#include <cstring>
+
+#include "kernels/error.h"
+#include "kernels/narrow.h"
+
+namespace tessera {
+namespace {
+
+template <float (*widen)(std::uint16_t)>
+void widen_all(const std::byte* from, std::int64_t count, float* to) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, from + i * 2, sizeof bits);
+    to[i] = widen(bits);
+  }
+}
+
+void widen_stored(DType type, const std::byte* from, std::int64_t count, float* to) {
+  if (type == DType::bf16) return widen_all<float_from_bf16>(from, count, to);
+  if (type == DType::f16) return widen_all<float_from_f16>(from, count, to);
+  std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+}
+
+}  // namespace
+
+WeightSource::WeightSource(std::vector<StoredRows> parts, std::int64_t columns)
+    : columns_(columns), parts_(std::move(parts)) {
+  for (const StoredRows& part : parts_) {
+    if (part.type == DType::i32) throw ArgumentError("weights are stored as f32, f16 or bf16");
+    rows_ += part.rows;
+  }
+}
+
+const float* WeightSource::read(std::int64_t row, std::int64_t k, std::int64_t depth, float* staged) const {
+  if (parts_.empty()) return matrix_.row(row) + k;
+  const StoredRows* part = parts_.data();
+  for (; row >= part->rows; ++part) row -= part->rows;
+  const std::int64_t element = row * columns_ + k;
+  widen_stored(part->type, part->data + element * static_cast<std::int64_t>(size_of(part->type)), depth, staged);
+  return staged;
+}
+
+}  // namespace tessera
