@@ -5,6 +5,7 @@
 #include "codec/checkpoint/json.h"
 #include "kernels/error.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/growth.h"
 #include "tokenizer/utf8.h"
 
 namespace tessera::detail {
@@ -13,10 +14,15 @@ namespace {
 /// Bytes that no UTF-8 text has need no token.
 bool in_utf8(int byte) { return byte != 0xC0 && byte != 0xC1 && byte < 0xF5; }
 
-void replace(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
+std::string replaced(const std::string& text, const std::string& from, const std::string& to, std::size_t limit) {
+  std::string out;
+  std::size_t done = 0;
+  for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, done)) {
+    out.append(text, done, at - done).append(to);
+    check_growth(out.size(), limit);
+    done = at + from.size();
   }
+  return out.append(text, done);
 }
 
 void check_utf8(std::string_view text) {
@@ -28,6 +34,14 @@ void check_utf8(std::string_view text) {
 }  // namespace
 
 BpeTokenizer::BpeTokenizer(BpeDescription description) : parts_(std::move(description)) {
+  try {
+    index();
+  } catch (const InputError& error) {
+    throw CheckpointError(parts_.name + ": a token of its own: " + error.what());
+  }
+}
+
+void BpeTokenizer::index() {
   index_tokens();
   index_added();
   check_bytes();
@@ -86,7 +100,8 @@ std::string BpeTokenizer::decoded(std::int32_t id) const {
   if (parts_.byte_level_decoder) return byte_level_bytes(text).value_or(text);
   const auto byte = byte_token(text);
   if (parts_.byte_fallback_decoder && byte) return {static_cast<char>(*byte)};
-  for (const auto& [from, to] : parts_.decoder_replacements) replace(text, from, to);
+  const std::size_t limit = growth_limit(text.size());
+  for (const auto& [from, to] : parts_.decoder_replacements) text = replaced(text, from, to, limit);
   return text;
 }
 

@@ -63,6 +63,7 @@ class BpeTokenizer final : public TextTokenizer {
     std::vector<std::int32_t>* ids = nullptr;
   };
 
+  void index();
   void index_tokens();
   void index_added();
   void check_bytes();

@@ -17,13 +17,14 @@ class Normalizer {
   struct Scratch {
     PatternScratch pattern;
     std::string text[2];
+    std::size_t limit = 0;  // bytes a text may have, see growth.h
   };
 
   Normalizer() = default;
   /// `value`: the JSON object, or null for none. Throws CheckpointError.
   Normalizer(const nlohmann::json* value, const std::string& where);
 
-  /// `text` itself when nothing changes, else a view of `scratch`.
+  /// `text` itself when nothing changes, else a view of `scratch`. Throws InputError("split_limit"), ("text_growth").
   [[nodiscard]] std::string_view apply(std::string_view text, Scratch& scratch) const;
 
  private:
@@ -33,7 +34,7 @@ class Normalizer {
     std::string content;
   };
   void add(const JsonFields& fields);
-  std::string_view apply(const Step& step, std::string_view text, std::string& storage, PatternScratch& scratch) const;
+  std::string_view apply(const Step& step, std::string_view text, std::string& storage, Scratch& scratch) const;
 
   std::vector<Step> steps_;
 };

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <iterator>
+
+#include "codec/checkpoint/json.h"
 #include "kernels/error.h"
 #include "tokenizer/pattern.h"
 #include "tokenizer/unicode.h"
@@ -35,11 +39,20 @@ class Translator {
     if (depth_ > 0 && looking_at("&&")) refuse("&&");
     if (looking_at("[:")) refuse("[:");
     if (depth_ == 0 && (looking_at("(?m") || looking_at("(?x") || looking_at("(?<") || looking_at("{,"))) {
-      if (!looking_at("(?<=") && !looking_at("(?<!")) refuse(std::string(in_.substr(at_, 3)));
+      if (!looking_at("(?<=") && !looking_at("(?<!")) refuse(std::string(in_.substr(at_, in_[at_] == '{' ? 2 : 3)));
     }
+    if (depth_ == 0 && looking_at("(*")) refuse("(*");  // PCRE2's verbs; in the reference a mistake
+    if (depth_ == 0 && looking_at("(?") && !known_group()) refuse("this kind of group, " + quote(in_.substr(at_, 4)));
     if (in_[at_] == '[') return open_class();
     if (in_[at_] == ']' && depth_ > 0) --depth_;
     copy();
+  }
+
+  /// Groups that are the same to both. PCRE2 has many more: calls of groups, conditions, callouts.
+  [[nodiscard]] bool known_group() const {
+    constexpr std::string_view kinds[] = {"(?:",  "(?=",  "(?!",   "(?>",   "(?<=", "(?<!",
+                                          "(?i)", "(?i:", "(?-i)", "(?-i:", "(?#"};
+    return std::any_of(std::begin(kinds), std::end(kinds), [&](std::string_view kind) { return looking_at(kind); });
   }
 
   void open_class() {

@@ -1,7 +1,9 @@
 #include "tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tokenizer/growth.h"
 #include "tokenizer/json_fields.h"
 
 namespace tessera::detail {
@@ -153,6 +155,7 @@ void PreTokenizer::add_metaspace(const JsonFields& fields) {
 void PreTokenizer::split(std::string_view text, bool first, Scratch& scratch, WordSink& sink) const {
   scratch.changed.resize(steps_.size());
   scratch.parts.resize(steps_.size());
+  scratch.limit = growth_limit(text.size());
   run(0, text, first, scratch, sink);
 }
 
@@ -204,6 +207,8 @@ void PreTokenizer::metaspace(std::size_t step, std::string_view text, bool first
   const bool prepend = rule.always || (rule.only_first && first);
   const bool has = text.front() == ' ' || text.starts_with(rule.replacement);
   if (prepend && !has) changed += rule.replacement;
+  const auto blanks = static_cast<std::size_t>(std::count(text.begin(), text.end(), ' '));
+  check_growth(changed.size() + text.size() + blanks * rule.replacement.size(), scratch.limit);
   for (const char c : text) c == ' ' ? changed += rule.replacement : changed += c;
   run(step + 1, changed, first, scratch, sink);
 }

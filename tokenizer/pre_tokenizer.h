@@ -30,13 +30,14 @@ class PreTokenizer {
     PatternScratch pattern;
     std::vector<std::string> changed;                       // a step's own text
     std::vector<std::vector<std::pair<Span, bool>>> parts;  // of a step, and whether each is a match
+    std::size_t limit = 0;                                  // bytes a text may have, see growth.h
   };
 
   PreTokenizer() = default;
   /// `value`: the JSON object, or null for none. Throws CheckpointError.
   PreTokenizer(const nlohmann::json* value, const std::string& where);
 
-  /// `first`: this text begins the whole input.
+  /// `first`: this text begins the whole input. Throws InputError("split_limit"), ("text_growth").
   void split(std::string_view text, bool first, Scratch& scratch, WordSink& sink) const;
   /// True when words are bytes, each spelled as a character of its own in the vocabulary.
   [[nodiscard]] bool byte_level() const noexcept { return byte_level_; }

@@ -17,6 +17,8 @@ using nlohmann::json;
 
 constexpr int kMaxDepth = 32;
 constexpr std::int32_t kMaxIds = std::int32_t{1} << 21;
+constexpr std::size_t kMaxTemplateIds = 4096;
+constexpr std::size_t kMaxReplacements = 64;
 
 /// Puts a token at its id. False when another one is there.
 bool place(BpeDescription& parts, std::int64_t id, const std::string& token, bool in_model) {
@@ -98,7 +100,8 @@ void read_model(const JsonFields& model, BpeDescription& parts) {
   if (model.find("unk_token") == nullptr) return;
   const std::string unknown = model.string("unk_token");
   const auto found = std::find(parts.tokens.begin(), parts.tokens.end(), unknown);
-  if (found == parts.tokens.end()) model.refuse("names " + quote(unknown) + " as unk_token, which it does not have");
+  if (unknown.empty() || found == parts.tokens.end())
+    model.refuse("names " + quote(unknown) + " as unk_token, which it does not have");
   parts.unknown = static_cast<std::int32_t>(found - parts.tokens.begin());
 }
 
@@ -143,6 +146,8 @@ void append_template_ids(const JsonFields& fields, const std::string& name, cons
   for (const json& id : entry.array("ids")) {
     const auto most = static_cast<std::int64_t>(parts.tokens.size()) - 1;
     ids.push_back(static_cast<std::int32_t>(JsonFields::checked(id, entry.path("ids"), 0, most)));
+    if (ids.size() > kMaxTemplateIds)
+      fields.refuse("puts more than " + std::to_string(kMaxTemplateIds) + " ids around a text");
   }
 }
 
@@ -179,6 +184,7 @@ void read_decoder_step(const JsonFields& fields, BpeDescription& parts) {
   } else if (type == "Replace") {
     const std::string from = fields.object("pattern").string("String");
     if (from.empty()) fields.refuse("replaces nothing");
+    if (parts.decoder_replacements.size() == kMaxReplacements) fields.refuse("is one replacement too many");
     parts.decoder_replacements.emplace_back(from, fields.string("content"));
   } else if (type == "Strip") {
     const bool known =

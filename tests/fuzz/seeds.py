@@ -119,6 +119,69 @@ CONFIG = {
     "cut": b'{"a":',
 }
 
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False}
+BLANK = {"String": "\u2581"}
+FALL_BACK = {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": BLANK, "content": " "},
+                                              {"type": "ByteFallback"}, {"type": "Fuse"},
+                                              {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+
+
+def tokenizer(text, vocab, merges, decoder, model=(), **parts):
+    """A tokenizer.json, NUL, a text; "@" in a vocabulary stands for all bytes, see fuzz_tokenizer.cc."""
+    file = {**parts, "decoder": decoder, "model": {**dict(model), "vocab": vocab, "merges": merges}}
+    return json.dumps(file, separators=(",", ":"), ensure_ascii=False).encode() + b"\0" + text.encode()
+
+
+def split_at(regex, behavior="Isolated", invert=False):
+    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": behavior, "invert": invert}
+
+
+def sequence(key, *parts):
+    return {"type": "Sequence", key: list(parts)}
+
+
+def added(number, content, **flags):
+    return {"id": number, "content": content, **flags}
+
+
+WORDS = {"@": 0, "th": 256, "the": 257, "\u0120the": 258}
+PIECES = {"<unk>": 0, "<s>": 1, "a": 2, "b": 3, "\u2581": 4, "ab": 5, "\u2581ab": 6, "<0xC3>": 7, "<0xA9>": 8}
+TEMPLATE = {"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<s>"}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [1]}}}
+GROWING = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+TOKENIZER = {
+    "byte_level": tokenizer("the other, it's\n\n 12 caf\u00e9", WORDS, ["t h", ["th", "e"], "\u0120 the"], BYTE_LEVEL,
+                            pre_tokenizer=BYTE_LEVEL),
+    "patterns": tokenizer(
+        "We'LL see 12345  \n", WORDS, ["t h"], BYTE_LEVEL, normalizer={"type": "NFC"},
+        pre_tokenizer=sequence("pretokenizers", split_at(r"(?i:'s|'ll)|\p{L}+|\p{N}{1,3}|\s+(?!\S)|\s", "Removed", True),
+                               {"type": "Digits", "individual_digits": True},
+                               split_at(r"[^\r\n\w]?(?<=a)\d", "Contiguous"),
+                               {"type": "ByteLevel", "use_regex": False})),
+    "fall_back": tokenizer(
+        " ab\u00e9 \u4e00", PIECES, ["a b", "\u2581 ab"], FALL_BACK, {"byte_fallback": True, "unk_token": "<unk>"},
+        normalizer=sequence("normalizers", {"type": "Prepend", "prepend": "\u2581"},
+                            {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}),
+        added_tokens=[added(0, "<unk>", special=True), added(1, "<s>", special=True)], post_processor=TEMPLATE),
+    "metaspace": tokenizer("ab ab", PIECES, [["a", "b"]], FALL_BACK, {"fuse_unk": True, "unk_token": "<unk>"},
+                           pre_tokenizer={"type": "Metaspace", "prepend_scheme": "first", "split": False}),
+    "added": tokenizer(
+        "ab <mask> word sword <e> ", PIECES, ["a b"], FALL_BACK, {"ignore_merges": True, "unk_token": "<unk>"},
+        pre_tokenizer=sequence("pretokenizers", split_at("a", "MergedWithNext"), split_at("b", "MergedWithPrevious")),
+        added_tokens=[added(9, "<mask>", lstrip=True), added(10, "word", single_word=True, normalized=True),
+                      added(12, "<e>", rstrip=True)]),
+    "growing": tokenizer("aaaa", PIECES, [], FALL_BACK, {"unk_token": "<unk>"},
+                         normalizer=sequence("normalizers", *[GROWING] * 40)),
+    "growing_token": tokenizer("aaaa", PIECES, [], sequence("decoders", {"type": "ByteFallback"}, *[GROWING] * 40)),
+    "backtracks": tokenizer("a" * 60 + "b", {"@": 0}, [], BYTE_LEVEL,
+                            pre_tokenizer=sequence("pretokenizers", split_at(r"(a+a+)+$"), BYTE_LEVEL)),
+    "verb": tokenizer("a", {"@": 0}, [], BYTE_LEVEL, pre_tokenizer=sequence("pretokenizers", split_at("(*UTF)a{,\u00e9"))),
+    "far": tokenizer("", {"a": 70000}, [], FALL_BACK),
+    "twice": tokenizer("", {"a": 1, "b": 1}, [], FALL_BACK),
+    "no_byte": tokenizer("", {"a": 1}, [], BYTE_LEVEL, pre_tokenizer=BYTE_LEVEL),
+    "unigram": tokenizer("", {}, [], FALL_BACK, {"type": "Unigram"}),
+}
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "images" / "files"
 # What the first byte of an input picks, see fuzz_image.cc; 8 more allows cut files.
@@ -134,7 +197,8 @@ IMAGE["exif"] = bytes([6]) + b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 2
 
 
 def main():
-    targets = {"safetensors": SAFETENSORS, "config": CONFIG, "wav": WAV, "codes": CODES, "image": IMAGE}
+    targets = {"safetensors": SAFETENSORS, "config": CONFIG, "wav": WAV, "codes": CODES, "image": IMAGE,
+               "tokenizer": TOKENIZER}
     for target, seeds in targets.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
