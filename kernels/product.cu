@@ -203,11 +203,43 @@ struct ProductFewRows {
   }
 };
 
+// The same, the weights those of the row's own expert.
+template <class Panel>
+struct ProductByExpert {
+  static constexpr int kThreads = ProductFewRows<Panel>::kThreads;
+  using Shared = typename ProductFewRows<Panel>::Shared;
+  ProductArguments<Panel> all;
+  ExpertProductJob job;
+
+  template <class B>
+  TESSERA_DEVICE void operator()(B& block, Shared& shared) const {
+    const std::int64_t panels = (all.outputs + 15) / 16;
+    const std::int64_t slot = block.index / panels;
+    const std::int32_t expert = job.ids[slot];
+    if (expert >= job.experts) return;
+    ProductFewRows<Panel> one{all};
+    one.a.weights = Panel{reinterpret_cast<decltype(Panel::data)>(job.table[expert])};
+    one.a.x.data += slot / job.share * all.x.step;
+    one.a.out.data += slot * all.out.row_step;
+    B own = block;
+    own.index = block.index % panels;
+    one(own, shared);
+  }
+};
+
+struct IdentityOne {
+  ExpertIdentityJob job;
+  TESSERA_DEVICE void operator()(std::int64_t slot, std::int64_t column) const {
+    if (job.ids[slot] < job.first) return;
+    job.out.data[slot * job.out.row_step + column] = job.x.data[slot / job.share * job.x.row_step + column];
+  }
+};
+
 constexpr std::int64_t kFewRows = 8;
 
-template <class Panel, class Element>
+template <class Panel>
 void run(const ProductJob& job) {
-  const Panel panel{reinterpret_cast<const Element*>(job.weights->panels.bytes())};
+  const Panel panel{reinterpret_cast<decltype(Panel::data)>(job.weights->panels.bytes())};
   const std::int64_t outputs = job.weights->outputs;
   const std::int64_t first = job.first_panel * 16;
   const std::int64_t end = job.end_panel * 16 < outputs ? job.end_panel * 16 : outputs;
@@ -216,19 +248,38 @@ void run(const ProductJob& job) {
   launch(ProductTiles<Panel>{a}, (a.out.rows + kTile - 1) / kTile * ((end - first + kTile - 1) / kTile));
 }
 
+template <class Panel>
+void run_experts(const ExpertProductJob& job) {
+  const PackedWeights& w = *job.sample;
+  const ProductArguments<Panel> all{job.x, Panel{}, w.inputs, w.outputs, {}, job.out, 0, w.outputs};
+  launch(ProductByExpert<Panel>{all, job}, job.out.rows * w.panel_count());
+}
+
+// Calls `action` with a panel of the kind that the weights are stored in.
+template <class Action>
+void by_storage(const PackedWeights& weights, const Action& action) {
+  if (weights.bits == 8) return action(CodePanel<8>{});
+  if (weights.bits == 4) return action(CodePanel<4>{});
+  switch (weights.panels.type()) {
+    case DType::bf16:
+      return action(BfloatPanel{});
+    case DType::f16:
+      return action(HalfPanel{});
+    default:
+      return action(FloatPanel{});
+  }
+}
+
 }  // namespace
 
 void product(const ProductJob& job) {
-  if (job.weights->bits == 8) return run<CodePanel<8>, std::int8_t>(job);
-  if (job.weights->bits == 4) return run<CodePanel<4>, std::int8_t>(job);
-  switch (job.weights->panels.type()) {
-    case DType::bf16:
-      return run<BfloatPanel, std::uint16_t>(job);
-    case DType::f16:
-      return run<HalfPanel, std::uint16_t>(job);
-    default:
-      return run<FloatPanel, float>(job);
-  }
+  by_storage(*job.weights, [&](auto panel) { run<decltype(panel)>(job); });
 }
+
+void expert_product(const ExpertProductJob& job) {
+  by_storage(*job.sample, [&](auto panel) { run_experts<decltype(panel)>(job); });
+}
+
+void expert_identity(const ExpertIdentityJob& job) { launch_each(job.out.rows, job.out.columns, IdentityOne{job}); }
 
 }  // namespace tessera::cuda

@@ -10,6 +10,7 @@
 #include "codec/checkpoint/checkpoint.h"
 #include "kernels/activation.h"
 #include "kernels/rotary.h"
+#include "kernels/routing.h"
 
 namespace tessera {
 
@@ -46,22 +47,14 @@ struct DecoderAttention {
   std::optional<DecoderLatent> latent;
 };
 
-/// Routed experts of one layer, gated MLPs all of one width.
-struct DecoderMixture {
+/// Routed experts of one layer, gated MLPs all of one width. `experts` are those that the router knows.
+struct DecoderMixture : Routing {
   enum class Scores : std::uint8_t { softmax, sigmoid };
-  enum class GroupScore : std::uint8_t { two_best, best };
-  int experts = 0;     ///< that the router knows
-  int chosen = 0;      ///< experts a token
   int identities = 0;  ///< the last so many experts give back what they get (LongCat-Flash's zero experts)
   std::int64_t width = 0;
   Scores scores = Scores::softmax;
-  bool choice_bias = false;  ///< a bias that counts for the choice and not for the weight (DeepSeek-V3)
-  bool renormalise = false;  ///< weights of the chosen are divided by their sum
-  float weight_scale = 1.0F;
-  int groups = 1;  ///< neighbouring experts; only the best `chosen_groups` groups are eligible
-  int chosen_groups = 1;
-  GroupScore group_score = GroupScore::two_best;  ///< what groups are judged by: a sum, or the best expert
-  std::int64_t shared_width = 0;                  ///< of the MLP that all tokens take as well; 0: there is none
+  bool choice_bias = false;       ///< a bias that counts for the choice and not for the weight (DeepSeek-V3)
+  std::int64_t shared_width = 0;  ///< of the MLP that all tokens take as well; 0: there is none
 };
 
 struct DecoderLayerConfig {

@@ -19,14 +19,18 @@ GatedMlp::GatedMlp(Context& context, Checkpoint& checkpoint, const std::string& 
                hidden),
       down_(context, checkpoint, {part(prefix + "down_proj", bias, hidden)}, width) {}
 
+Matrix GatedMlp::combine(Context& context, Matrix both) const {
+  const Matrix gate = both.columns_from(0, width_);
+  activate(context, activation_, gate, gate);
+  multiply(context, gate, both.columns_from(width_, width_), gate);
+  return gate;
+}
+
 void GatedMlp::forward(Context& context, ConstMatrix x, ConstMatrix residual, Matrix out) const {
   const Tensor both = gate_up_.forward(context, x);
-  const Matrix gate = both.matrix().columns_from(0, width_);
-  activate(context, activation_, gate, gate);
-  multiply(context, gate, both.matrix().columns_from(width_, width_), gate);
   Epilogue after;
   after.residual = residual;
-  down_.forward_into(context, gate, after, out);
+  down_.forward_into(context, combine(context, both), after, out);
 }
 
 }  // namespace tessera

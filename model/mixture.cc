@@ -1,7 +1,6 @@
 #include "model/mixture.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "kernels/elementwise.h"
@@ -11,70 +10,8 @@
 namespace tessera {
 namespace {
 
-constexpr float kLeast = -std::numeric_limits<float>::infinity();
-
-// The `count` largest values by index, ties to the lowest index; in ascending order of the index.
-std::vector<std::int32_t> largest(std::span<const float> values, int count) {
-  std::vector<std::int32_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto value = [&](std::int32_t i) { return values[static_cast<std::size_t>(i)]; };
-  const auto before = [&](std::int32_t a, std::int32_t b) {
-    return value(a) > value(b) || (value(a) == value(b) && a < b);
-  };
-  std::partial_sort(order.begin(), order.begin() + count, order.end(), before);
-  order.resize(static_cast<std::size_t>(count));
-  std::sort(order.begin(), order.end());
-  return order;
-}
-
-float two_best(std::span<const float> values) {
-  float best = kLeast;
-  float second = kLeast;
-  for (const float v : values) {
-    second = std::max(second, std::min(best, v));
-    best = std::max(best, v);
-  }
-  return best + second;
-}
-
-float score_of_group(const DecoderMixture& config, std::span<const float> values) {
-  if (config.group_score == DecoderMixture::GroupScore::best) return *std::max_element(values.begin(), values.end());
-  return two_best(values);
-}
-
-// Hides the experts outside the best groups.
-void keep_best_groups(const DecoderMixture& config, std::span<float> scores) {
-  if (config.groups == config.chosen_groups) return;
-  const std::size_t size = scores.size() / static_cast<std::size_t>(config.groups);
-  std::vector<float> of_group;
-  for (std::size_t at = 0; at < scores.size(); at += size) {
-    of_group.push_back(score_of_group(config, scores.subspan(at, size)));
-  }
-  const auto kept = largest(of_group, config.chosen_groups);
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (!std::binary_search(kept.begin(), kept.end(), static_cast<std::int32_t>(i / size))) scores[i] = kLeast;
-  }
-}
-
-// The experts of one token.
-std::vector<std::int32_t> choose_row(const DecoderMixture& config, std::span<const float> scores,
-                                     std::span<const float> bias) {
-  std::vector<float> biased(scores.begin(), scores.end());
-  for (std::size_t i = 0; i < bias.size(); ++i) biased[i] += bias[i];
-  for (float& score : biased) score = score == score ? score : kLeast;
-  keep_best_groups(config, biased);
-  return largest(biased, config.chosen);
-}
-
-void append_weights(const DecoderMixture& config, std::span<const float> scores, std::span<const std::int32_t> experts,
-                    std::vector<float>& weights) {
-  float sum = 0.0F;
-  for (const std::int32_t e : experts) sum += scores[static_cast<std::size_t>(e)];
-  for (const std::int32_t e : experts) {
-    const float score = scores[static_cast<std::size_t>(e)];
-    weights.push_back((config.renormalise ? score / (sum + 1e-20F) : score) * config.weight_scale);
-  }
-}
+// Rows for which experts are chosen on a GPU, without a wait: each of a row's experts is read for that row alone.
+constexpr std::int64_t kIndexedRows = 16;
 
 // Rows in the order in which experts take them: expert by expert, the rows of one ascending.
 struct Dispatch {
@@ -123,13 +60,13 @@ const char* choice_bias(const DecoderConfig& decoder) {
 }  // namespace
 
 ExpertChoice choose_experts(const DecoderMixture& config, std::span<const float> scores, std::span<const float> bias) {
-  ExpertChoice choice;
   const auto experts = static_cast<std::size_t>(config.experts);
-  for (std::size_t at = 0; at < scores.size(); at += experts) {
-    const auto row = scores.subspan(at, experts);
-    const auto chosen = choose_row(config, row, bias);
-    choice.experts.insert(choice.experts.end(), chosen.begin(), chosen.end());
-    append_weights(config, row, chosen, choice.weights);
+  const auto chosen = static_cast<std::size_t>(config.chosen);
+  const std::size_t tokens = scores.size() / experts;
+  ExpertChoice choice{std::vector<std::int32_t>(tokens * chosen), std::vector<float>(tokens * chosen)};
+  for (std::size_t t = 0; t < tokens; ++t) {
+    choose_experts(config, scores.data() + t * experts, bias.empty() ? nullptr : bias.data(),
+                   choice.experts.data() + t * chosen, choice.weights.data() + t * chosen);
   }
   return choice;
 }
@@ -145,16 +82,37 @@ MixtureLayer::MixtureLayer(Context& context, Checkpoint& checkpoint, const std::
                     decoder.activation, false);
   }
   if (config.choice_bias) bias_ = checkpoint.floats(prefix + choice_bias(decoder), {config.experts});
+  if (context.device().is_cuda()) load_indexed(context);
 }
 
-ExpertChoice MixtureLayer::choose(Context& context, ConstMatrix normed) const {
-  const bool sigmoid = config_.scores == DecoderMixture::Scores::sigmoid;
-  const Tensor scores = router_.forward(context, normed);
-  if (sigmoid) {
+// Experts that are stored otherwise than others stay chosen on the host.
+void MixtureLayer::load_indexed(Context& context) {
+  std::vector<const PackedWeights*> gate_up;
+  std::vector<const PackedWeights*> down;
+  for (const GatedMlp& expert : experts_) {
+    gate_up.push_back(&expert.gate_up());
+    down.push_back(&expert.down());
+  }
+  if (!ExpertWeights::alike(gate_up) || !ExpertWeights::alike(down)) return;
+  std::vector<std::int32_t> slots(static_cast<std::size_t>(kIndexedRows * config_.chosen));
+  std::iota(slots.begin(), slots.end(), 0);
+  Tensor slot_ids = context.allocate({static_cast<std::int64_t>(slots.size())}, DType::i32);
+  context.upload(slots.data(), slot_ids.bytes(), slots.size() * sizeof(std::int32_t));
+  indexed_.emplace(Indexed{ExpertWeights(context, std::move(gate_up)), ExpertWeights(context, std::move(down)),
+                           bias_.empty() ? Tensor() : to_device(context, bias_), std::move(slot_ids)});
+}
+
+Tensor MixtureLayer::scores(Context& context, ConstMatrix normed) const {
+  Tensor scores = router_.forward(context, normed);
+  if (config_.scores == DecoderMixture::Scores::sigmoid) {
     activate(context, Activation::sigmoid, scores, scores);
   } else {
     softmax(context, scores, scores);
   }
+  return scores;
+}
+
+ExpertChoice MixtureLayer::choose(Context& context, const Tensor& scores) const {
   std::vector<float> host(static_cast<std::size_t>(scores.size()));
   context.download(scores.bytes(), host.data(), host.size() * sizeof(float));
   return choose_experts(config_, host, bias_);
@@ -172,8 +130,8 @@ void MixtureLayer::run_experts(Context& context, const std::vector<std::int32_t>
   if (same > 0) copy_rows(context, gathered.slice(behind, same), results.slice(behind, same));
 }
 
-void MixtureLayer::forward(Context& context, ConstMatrix normed, Matrix x) const {
-  const ExpertChoice choice = choose(context, normed);
+void MixtureLayer::add_by_expert(Context& context, const Tensor& scores, ConstMatrix normed, Matrix x) const {
+  const ExpertChoice choice = choose(context, scores);
   const Dispatch dispatch(choice, config_.experts, config_.chosen);
   const std::int64_t slots = x.rows * config_.chosen;
   const Tensor rows = uploaded(context, dispatch.rows, DType::i32);
@@ -184,6 +142,31 @@ void MixtureLayer::forward(Context& context, ConstMatrix normed, Matrix x) const
   const Tensor slots_of_rows = uploaded(context, dispatch.slots, DType::i32);
   const Tensor weights = uploaded(context, choice.weights, DType::f32);
   embedding_weighted_sum(context, results, config_.chosen, slots_of_rows.ints(), weights.data(), x);
+}
+
+void MixtureLayer::add_indexed(Context& context, const Tensor& scores, ConstMatrix normed, Matrix x) const {
+  const std::int64_t slots = x.rows * config_.chosen;
+  const Tensor ids = context.scratch({slots}, DType::i32);
+  const Tensor weights = context.scratch({slots});
+  choose_experts(context, config_, scores, indexed_->bias.data(), ids.ints(), weights.data());
+  const Tensor both = context.scratch({slots, 2 * config_.width});
+  expert_product(context, normed, config_.chosen, indexed_->gate_up, ids.ints(), both);
+  const Matrix gated = experts_.front().combine(context, both);
+  const Tensor results = context.scratch({slots, x.columns});
+  expert_product(context, gated, 1, indexed_->down, ids.ints(), results);
+  if (config_.identities > 0) {
+    expert_identity(context, normed, config_.chosen, config_.experts - config_.identities, ids.ints(), results);
+  }
+  embedding_weighted_sum(context, results, config_.chosen, indexed_->slots.ints(), weights.data(), x);
+}
+
+void MixtureLayer::forward(Context& context, ConstMatrix normed, Matrix x) const {
+  const Tensor scores = this->scores(context, normed);
+  if (indexed_ && x.rows <= kIndexedRows) {
+    add_indexed(context, scores, normed, x);
+  } else {
+    add_by_expert(context, scores, normed, x);
+  }
   if (shared_) shared_->forward(context, normed, x, x);
 }
 

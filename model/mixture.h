@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codec/layers/linear.h"
+#include "kernels/expert_product.h"
 #include "model/config.h"
 #include "model/feed_forward.h"
 
@@ -18,11 +19,7 @@ struct ExpertChoice {
   std::vector<float> weights;
 };
 
-/// Chooses for each row of `scores` [tokens, experts], the softmax or sigmoid of the router's logits. `bias` is
-/// [experts] or empty. choice score = score + bias; with groups, those count whose two best choice scores sum to most,
-/// or whose best one is largest; the experts with the largest choice scores are taken, ties to the lowest index. weight
-/// = score of a taken one, divided by (their sum in ascending order of experts + 1e-20) when the family renormalises,
-/// times weight_scale. A score that is NaN is taken last.
+/// Of each row of `scores` [tokens, experts], on the host (see kernels/routing.h). `bias` is [experts] or empty.
 [[nodiscard]] ExpertChoice choose_experts(const DecoderMixture& config, std::span<const float> scores,
                                           std::span<const float> bias);
 
@@ -37,19 +34,33 @@ class MixtureLayer {
                const DecoderConfig& decoder);
 
   /// x [rows, hidden] += sum over a row's experts, ascending, of fma(weight, expert(normed row), x); then the shared
-  /// MLP's result. Waits for the device: the choice is made on the host.
+  /// MLP's result. On a GPU the experts of few rows are chosen there; else this waits for the device, since the choice
+  /// is made on the host.
   void forward(Context& context, ConstMatrix normed, Matrix x) const;
 
  private:
-  [[nodiscard]] ExpertChoice choose(Context& context, ConstMatrix normed) const;
+  // What takes experts by numbers that lie on the device.
+  struct Indexed {
+    ExpertWeights gate_up;
+    ExpertWeights down;
+    Tensor bias;
+    Tensor slots;  // 0, 1, 2, …
+  };
+
+  void load_indexed(Context& context);
+  [[nodiscard]] Tensor scores(Context& context, ConstMatrix normed) const;
+  [[nodiscard]] ExpertChoice choose(Context& context, const Tensor& scores) const;
   void run_experts(Context& context, const std::vector<std::int32_t>& first, ConstMatrix gathered,
                    Matrix results) const;
+  void add_by_expert(Context& context, const Tensor& scores, ConstMatrix normed, Matrix x) const;
+  void add_indexed(Context& context, const Tensor& scores, ConstMatrix normed, Matrix x) const;
 
   DecoderMixture config_;
   LinearLayer router_;
   std::vector<float> bias_;
   std::vector<GatedMlp> experts_;
   std::optional<GatedMlp> shared_;
+  std::optional<Indexed> indexed_;
 };
 
 }  // namespace tessera

@@ -29,6 +29,7 @@ class LinearLayer {
   LinearLayer(Context& context, ConstMatrix weight, DType storage);
 
   [[nodiscard]] Tensor forward(Context& context, ConstMatrix x, Epilogue after = {}) const;
+  [[nodiscard]] const PackedWeights& weights() const noexcept { return weights_; }
   /// Writes to `out`, which may be `after.residual`.
   void forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out) const;
   /// Only the columns of whole panels that hold `only` (see product).

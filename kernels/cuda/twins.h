@@ -10,10 +10,12 @@
 #include "kernels/depthwise.h"
 #include "kernels/elementwise_job.h"
 #include "kernels/embedding_job.h"
+#include "kernels/expert_job.h"
 #include "kernels/lstm_job.h"
 #include "kernels/norm_job.h"
 #include "kernels/product_plan.h"
 #include "kernels/rotary_job.h"
+#include "kernels/routing_job.h"
 #include "kernels/scalar_codes_job.h"
 
 namespace tessera::cuda {
@@ -21,6 +23,9 @@ namespace tessera::cuda {
 TESSERA_CUDA_TWIN void activate(Activation f, ConstMatrix input, Matrix out);
 TESSERA_CUDA_TWIN void snake(ConstMatrix x, const float* alpha, const float* reciprocal, Matrix out);
 TESSERA_CUDA_TWIN void product(const ProductJob& job);
+TESSERA_CUDA_TWIN void expert_product(const ExpertProductJob& job);
+TESSERA_CUDA_TWIN void expert_identity(const ExpertIdentityJob& job);
+TESSERA_CUDA_TWIN void choose_experts(const RoutingJob& job);
 TESSERA_CUDA_TWIN void lstm_cell(const LstmCellJob& job);
 TESSERA_CUDA_TWIN void pad_frames(ConstMatrix input, std::int64_t left, PadMode mode, Matrix out);
 TESSERA_CUDA_TWIN void frame_picture(const FrameJob& job);

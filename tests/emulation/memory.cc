@@ -1,3 +1,6 @@
+#include "tests/emulation/memory.h"
+
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -9,6 +12,8 @@ namespace {
 
 /// "Device" memory of the emulation: plain heap blocks of exactly the size asked for, so that the address sanitizer
 /// guards both ends.
+std::atomic<std::int64_t> copies_back{0};
+
 class EmulatedMemory final : public Memory {
  public:
   std::byte* allocate(std::size_t bytes) override {
@@ -18,7 +23,10 @@ class EmulatedMemory final : public Memory {
   }
   void release(std::byte* block, std::size_t) noexcept override { std::free(block); }
   void upload(const void* host, std::byte* device, std::size_t bytes) override { copy_bytes(host, device, bytes); }
-  void download(const std::byte* device, void* host, std::size_t bytes) override { copy_bytes(device, host, bytes); }
+  void download(const std::byte* device, void* host, std::size_t bytes) override {
+    ++copies_back;
+    copy_bytes(device, host, bytes);
+  }
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
   void zero(std::byte* at, std::size_t bytes) override {
     if (bytes != 0) std::memset(at, 0, bytes);
@@ -36,6 +44,8 @@ std::shared_ptr<Memory> device_memory(int index) {
   if (index != 0) throw ResourceError("no_device", "the emulation has one device, cuda:0");
   return std::make_shared<EmulatedMemory>();
 }
+
+std::int64_t emulated_downloads() { return copies_back; }
 
 std::size_t free_bytes(int /*index*/) { return std::size_t{1} << 40; }
 

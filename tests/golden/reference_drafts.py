@@ -7,8 +7,8 @@ follows; a norm and the decoder's head give the id at t + 2 + k.
 DeepSeek-V3 (arXiv 2412.19437, 2.2) and LongCat-Flash: one layer. At row t it joins the normed embedding of the id at
 t + 1 with the normed output of the decoder's final norm at t, the embedding first; latent attention with keys and
 values of every head made from the latent; routed experts (DeepSeek) or a gated MLP (LongCat); a norm and the decoder's
-head give the id at t + 2. Drafting on, row t + 1 reads the layer's own row t behind its norm in place of the decoder's, as the
-published inference stacks do.
+head give the id at t + 2. Drafting on, row t + 1 reads the layer's own row t behind its norm in place of the decoder's,
+as the published inference stacks do.
 """
 
 from __future__ import annotations

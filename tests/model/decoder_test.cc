@@ -12,6 +12,7 @@
 
 #include "kernels/cuda/runtime.h"
 #include "kernels/search.h"
+#include "tests/emulation/memory.h"
 #include "tests/model/golden.h"
 #include "tests/sanitized.h"
 
@@ -217,6 +218,20 @@ TEST_P(DecoderGolden, LongBatchesAreCut) {
     const auto expected = host(context, decoder->forward(context, alone, prompts[i], LogitRows::last));
     EXPECT_EQ(std::memcmp(expected.data(), last.data() + i * width, width * sizeof(float)), 0) << "sequence " << i;
   }
+}
+
+// Experts of a step are chosen where the step runs.
+TEST_P(DecoderGolden, AStepOnADeviceWaitsForNothing) {
+  if (cuda::emulated_downloads == nullptr) GTEST_SKIP() << "needs the emulated device";
+  Context context({Device{Device::Kind::cuda, 0}, 1, {}});
+  const auto decoder = load_decoder(context, GetParam().folder);
+  Sequence sequence = decoder->start(context, 40);
+  const Ids ids(16, 3);
+  const std::int64_t before = cuda::emulated_downloads();
+  for (const std::size_t rows : {1, 2, 16}) {
+    (void)decoder->forward(context, sequence, std::span(ids).first(rows), LogitRows::all);
+  }
+  EXPECT_EQ(cuda::emulated_downloads(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, DecoderGolden, testing::ValuesIn(cases()), case_name);
