@@ -13,6 +13,7 @@ namespace {
 
 Sequence filled(const LanguageModel& model, const BenchStep& step) {
   Sequence sequence = model.decoder->start(*model.context, step.context + step.rows);
+  sequence.reserve(*model.context);
   sequence.advance(step.context);
   return sequence;
 }

@@ -58,7 +58,7 @@ static HWY_INLINE void score_block(const QueryBlock& b) {
     const float* row = b.job.queries.row(b.query(r)) + b.head(r) * head_dim;
     std::memcpy(b.queries + r * head_dim, row, static_cast<std::size_t>(head_dim) * sizeof(float));
   }
-  // Panels of one slice are neighbours in the ring.
+  // Panels of one slice are neighbours in their page.
   for (std::int64_t at = b.base; at < b.end;) {
     const std::int64_t stop = std::min((at / kSlice + 1) * kSlice, b.end);
     const std::int64_t panels = (stop - at + 15) / 16;
@@ -178,7 +178,15 @@ void require(bool holds, const std::string& what) {
 }
 
 KeyValueRing ring_of(const KeyValueCache& cache) {
-  return {cache.keys(), cache.values(), cache.head_dim(), cache.value_dim(), cache.capacity()};
+  return {cache.table(), cache.capacity() / kSlice, cache.heads(), cache.head_dim(), cache.value_dim()};
+}
+
+bool has_pages(const KeyValueCache& cache, std::int64_t begin, std::int64_t end) {
+  const auto pages = cache.pages();
+  for (std::int64_t i = begin / kSlice; i * kSlice < end; ++i) {
+    if (!pages[static_cast<std::size_t>(i) % pages.size()]) return false;
+  }
+  return true;
 }
 
 // The positions of one panel of 16 that `job` brings.
@@ -200,6 +208,8 @@ void append_panel(const AppendJob& job, int heads, std::int64_t panel) {
   }
 }
 
+constexpr std::int64_t kIntsPerAddress = sizeof(float*) / sizeof(std::int32_t);
+
 // 16-wide multiply-adds worth waking another thread for.
 constexpr std::int64_t kLeastParallelWork = 50000;
 
@@ -220,7 +230,8 @@ void attend_on_cpu(Context& context, const AttentionJob& job) {
 
 }  // namespace
 
-KeyValueCache::KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity, int value_dim)
+KeyValueCache::KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity, int value_dim,
+                             Growth growth)
     : heads_(heads),
       head_dim_(head_dim),
       value_dim_(value_dim == 0 ? head_dim : value_dim),
@@ -228,8 +239,46 @@ KeyValueCache::KeyValueCache(Context& context, int heads, int head_dim, std::int
   const auto fits = [](int size) { return size > 0 && size <= kMostHeadDim; };
   require(heads > 0 && capacity > 0 && fits(head_dim) && fits(value_dim_),
           "a cache has heads, positions, and 1 to " + std::to_string(kMostHeadDim) + " elements a head");
-  keys_ = context.allocate({heads, capacity_ / 16, head_dim, 16});
-  values_ = context.allocate({heads, capacity_, (value_dim_ + 15) / 16 * 16});
+  pages_.resize(static_cast<std::size_t>(capacity_ / kSlice));
+  table_ = context.allocate({std::ssize(pages_), kIntsPerAddress}, DType::i32);
+  if (growth == Growth::at_once) reserve(context);
+}
+
+void KeyValueCache::reserve(Context& context) {
+  for (std::size_t i = 0; i < pages_.size(); ++i) {
+    if (!pages_[i]) own_page(context, i);
+  }
+}
+
+std::int64_t KeyValueCache::page_bytes() const noexcept {
+  const std::int64_t floats = kSlice * heads_ * (head_dim_ + (value_dim_ + 15) / 16 * 16);
+  return floats * static_cast<std::int64_t>(sizeof(float));
+}
+
+KeyValueCache KeyValueCache::fork(Context& context, std::int64_t end, std::int64_t capacity) const {
+  KeyValueCache other(context, heads_, head_dim_, capacity, value_dim_, Growth::by_page);
+  const auto count = [](const KeyValueCache& cache) { return std::ssize(cache.pages_); };
+  const std::int64_t behind = (end + kSlice - 1) / kSlice;
+  for (std::int64_t i = std::max<std::int64_t>(0, behind - std::min(count(*this), count(other))); i < behind; ++i) {
+    const auto& page = pages_[static_cast<std::size_t>(i % count(*this))];
+    if (page) other.put_page(context, static_cast<std::size_t>(i % count(other)), page);
+  }
+  return other;
+}
+
+void KeyValueCache::put_page(Context& context, std::size_t index, std::shared_ptr<const Tensor> page) {
+  const float* at = page->data();
+  context.upload(&at, table_.bytes() + index * sizeof at, sizeof at);
+  pages_[index] = std::move(page);
+}
+
+// So that it can be written to: there, and nobody else's.
+void KeyValueCache::own_page(Context& context, std::size_t index) {
+  const std::shared_ptr<const Tensor> old = pages_[index];
+  if (old && old.use_count() == 2) return;  // this one's and `old`
+  Tensor page = context.allocate({page_bytes() / static_cast<std::int64_t>(sizeof(float))});
+  if (old) context.copy(old->bytes(), page.bytes(), static_cast<std::size_t>(page_bytes()));
+  put_page(context, index, std::make_shared<const Tensor>(std::move(page)));
 }
 
 void KeyValueCache::append(Context& context, std::int64_t first_position, ConstMatrix keys, ConstMatrix values) {
@@ -238,6 +287,10 @@ void KeyValueCache::append(Context& context, std::int64_t first_position, ConstM
           "keys are [positions, heads * head_dim], values [positions, heads * value_dim]");
   require(first_position >= 0 && keys.rows <= capacity_, "more positions at once than the cache holds");
   if (keys.rows == 0) return;
+  const std::int64_t last = (first_position + keys.rows - 1) / kSlice;
+  for (std::int64_t i = first_position / kSlice; i <= last; ++i) {
+    own_page(context, static_cast<std::size_t>(i) % pages_.size());
+  }
   const AppendJob job{ring_of(*this), first_position, keys, values};
   if (context.device().is_cuda()) return cuda::append(job);
   const std::int64_t panel = first_position / 16;
@@ -264,6 +317,7 @@ void attend(Context& context, const KeyValueCache& cache, const AttentionShape& 
   require(end_key - job.begin(0) <= cache.capacity(), "position " + std::to_string(job.begin(0)) +
                                                           " has left the cache, which holds " +
                                                           std::to_string(cache.capacity()));
+  require(has_pages(cache, job.begin(0), end_key), "positions in sight were never appended");
   if (context.device().is_cuda()) return cuda::attend(job);
   attend_on_cpu(context, job);
 }

@@ -144,7 +144,7 @@ struct AttendOne {
   TESSERA_DEVICE float numerator(const float* weights, const Query& q, std::int64_t start, int d) const {
     const int from = q.begin > start ? static_cast<int>(q.begin - start) : 0;
     const int to = q.end - start < kSlice ? static_cast<int>(q.end - start) : kSlice;
-    // The positions of a slice are neighbours in the ring.
+    // The positions of a slice are neighbours in their page.
     const float* values = job.ring.value(q.head, start) + d;
     float chain = 0.0F;
     for (int i = from; i < to; ++i) chain = scalar::Lanes::fma(weights[i], values[i * job.ring.padded()], chain);

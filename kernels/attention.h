@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "kernels/arithmetic.h"
 #include "kernels/context.h"
@@ -22,33 +25,51 @@ struct AttentionShape {
   [[nodiscard]] TESSERA_HOST_DEVICE int values() const noexcept { return value_dim == 0 ? head_dim : value_dim; }
 };
 
-/// The newest keys and values of a sequence, by absolute position: a ring of `capacity` positions, zeroed at first.
-/// Keys lie in panels of 16 positions, [head][capacity/16][head_dim][16], so that vector lanes run over keys; values
-/// are [head][capacity][value_dim rounded up to 16].
+/// The newest keys and values of a sequence, by absolute position: a ring of `capacity` positions, zeroed at first, in
+/// pages of 256 positions. A page holds keys in panels of 16 positions, [head][16][head_dim][16], so that vector lanes
+/// run over keys, then values, [head][256][value_dim rounded up to 16].
 class KeyValueCache {
  public:
+  /// When pages are taken: all at once, or each when a position of it is appended.
+  enum class Growth : std::uint8_t { at_once, by_page };
+
   /// `capacity` is rounded up to a multiple of 256. Streaming needs left + (positions a call) or more; a whole sequence
   /// its length. `value_dim` 0: as head_dim. Throws ArgumentError when a size is not positive.
-  KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity, int value_dim = 0);
+  KeyValueCache(Context& context, int heads, int head_dim, std::int64_t capacity, int value_dim = 0,
+                Growth growth = Growth::at_once);
+
+  /// Another cache, with a capacity of its own, of the positions in front of `end` that this one still holds. Pages are
+  /// shared; whichever of the two writes to one first takes a copy. Not to be used on two threads at once.
+  [[nodiscard]] KeyValueCache fork(Context& context, std::int64_t end, std::int64_t capacity) const;
+
+  /// Takes the pages that are not there yet.
+  void reserve(Context& context);
 
   [[nodiscard]] int heads() const noexcept { return heads_; }
   [[nodiscard]] int head_dim() const noexcept { return head_dim_; }
   [[nodiscard]] int value_dim() const noexcept { return value_dim_; }
   [[nodiscard]] std::int64_t capacity() const noexcept { return capacity_; }
-  [[nodiscard]] float* keys() const noexcept { return keys_.data(); }
-  [[nodiscard]] float* values() const noexcept { return values_.data(); }
+  /// Bytes of one page.
+  [[nodiscard]] std::int64_t page_bytes() const noexcept;
+  /// The pages taken so far; null where there is none yet.
+  [[nodiscard]] std::span<const std::shared_ptr<const Tensor>> pages() const noexcept { return pages_; }
+  /// Where they lie, for kernels: [capacity / 256] addresses on the device.
+  [[nodiscard]] float* const* table() const noexcept { return reinterpret_cast<float* const*>(table_.bytes()); }
 
   /// Row i of keys [n, heads * head_dim] and values [n, heads * value_dim] becomes position first_position + i in place
   /// of position first_position + i - capacity. Throws ArgumentError when shapes disagree or n > capacity.
   void append(Context& context, std::int64_t first_position, ConstMatrix keys, ConstMatrix values);
 
  private:
+  void put_page(Context& context, std::size_t index, std::shared_ptr<const Tensor> page);
+  void own_page(Context& context, std::size_t index);
+
   int heads_;
   int head_dim_;
   int value_dim_;
   std::int64_t capacity_;
-  Tensor keys_;
-  Tensor values_;
+  std::vector<std::shared_ptr<const Tensor>> pages_;
+  Tensor table_;
 };
 
 /// out[i] = attention of query row i, at position first_query + i, over the cached positions that it sees among
@@ -63,7 +84,7 @@ class KeyValueCache {
 /// d], chain) from zero. Slices with a visible key are added in ascending order, to the denominators' sum then exp(sink
 /// - m); out[d] = numerator[d] / denominator. So the result depends on no batch, chunk or capacity, and keys a query
 /// does not see never touch it, whatever they hold. Throws ArgumentError when shapes disagree, or when the oldest
-/// position in sight has left the ring (end_key - oldest > capacity).
+/// position in sight has left the ring (end_key - oldest > capacity) or was never appended.
 void attend(Context& context, const KeyValueCache& cache, const AttentionShape& shape, ConstMatrix queries,
             std::int64_t first_query, std::int64_t first_key, std::int64_t end_key, Matrix out,
             const float* sinks = nullptr);

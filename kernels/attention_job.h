@@ -10,25 +10,26 @@ namespace tessera {
 
 inline constexpr int kMostHeadDim = 1024;
 
-/// A ring of keys and values as KeyValueCache lays it out.
+/// A ring of keys and values in pages, as KeyValueCache lays them out.
 struct KeyValueRing {
-  float* keys;
-  float* values;
+  float* const* pages;
+  std::int64_t page_count;
+  std::int64_t heads;
   std::int64_t head_dim;
   std::int64_t value_dim;
-  std::int64_t capacity;
 
   /// Floats of one position's value.
   [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t padded() const { return (value_dim + 15) / 16 * 16; }
-  [[nodiscard]] TESSERA_HOST_DEVICE std::int64_t slot(std::int64_t head, std::int64_t position) const {
-    return head * capacity + position % capacity;
+  [[nodiscard]] TESSERA_HOST_DEVICE float* page(std::int64_t position) const {
+    return pages[position / kSlice % page_count];
   }
   /// Element 0 of a position's key; element d lies 16 d floats behind.
   [[nodiscard]] TESSERA_HOST_DEVICE float* key(std::int64_t head, std::int64_t position) const {
-    return keys + slot(head, position) / 16 * 16 * head_dim + position % 16;
+    const std::int64_t place = position % kSlice;
+    return page(position) + (head * kSlice + place / 16 * 16) * head_dim + place % 16;
   }
   [[nodiscard]] TESSERA_HOST_DEVICE float* value(std::int64_t head, std::int64_t position) const {
-    return values + slot(head, position) * padded();
+    return page(position) + heads * kSlice * head_dim + (head * kSlice + position % kSlice) * padded();
   }
 };
 

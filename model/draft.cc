@@ -1,9 +1,11 @@
 #include "model/draft.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "kernels/elementwise.h"
+#include "kernels/error.h"
 
 namespace tessera {
 namespace {
@@ -47,8 +49,15 @@ class DraftModel::Session : public Drafter {
   void observe(Context& context, ConstMatrix hidden, std::span<const std::int32_t> ids) override;
   std::vector<std::int32_t> propose(Context& context, std::span<const std::int32_t> ids, int count,
                                     const Pick& pick) override;
+  [[nodiscard]] bool reaches(std::int64_t length) const override;
+  [[nodiscard]] std::unique_ptr<Drafter> fork(Context& context, std::int64_t length,
+                                              std::int64_t capacity) const override;
+  [[nodiscard]] std::int64_t bytes_beside(std::set<const Tensor*>& counted) const override;
 
  private:
+  // As after the first `length` positions of another.
+  Session(Context& context, const Session& other, std::int64_t length, std::int64_t capacity);
+
   void settle(Context& context, const Ids& ids);
   [[nodiscard]] std::vector<std::int32_t> ids_read(const Ids& ids, std::size_t layer, std::int64_t end) const;
   [[nodiscard]] ConstMatrix rows_read(std::size_t layer, std::int64_t end) const;
@@ -65,6 +74,32 @@ class DraftModel::Session : public Drafter {
   std::int64_t first_ = 0;           // everything before is in every layer's cache
   std::int64_t seen_ = 0;
 };
+
+DraftModel::Session::Session(Context& context, const Session& other, std::int64_t length, std::int64_t capacity)
+    : model_(other.model_), hidden_(context.allocate(other.hidden_.shape())), first_(other.first_), seen_(length) {
+  for (const Sequence& layer : other.sequences_) {
+    sequences_.push_back(layer.fork(context, std::min(layer.length(), length - 1), capacity));
+  }
+  copy_rows(context, other.hidden_.matrix().slice(0, seen_ - first_), hidden_.matrix().slice(0, seen_ - first_));
+}
+
+// A layer's newest row is read again, so that it must be there.
+bool DraftModel::Session::reaches(std::int64_t length) const {
+  return length <= seen_ && length > first_ && std::all_of(sequences_.begin(), sequences_.end(), [&](const auto& s) {
+           return s.reaches(std::min(s.length(), length - 1));
+         });
+}
+
+std::unique_ptr<Drafter> DraftModel::Session::fork(Context& context, std::int64_t length, std::int64_t capacity) const {
+  if (!reaches(length)) throw ArgumentError("drafts have no fork of " + std::to_string(length) + " positions");
+  return std::unique_ptr<Drafter>(new Session(context, *this, length, capacity));
+}
+
+std::int64_t DraftModel::Session::bytes_beside(std::set<const Tensor*>& counted) const {
+  std::int64_t bytes = hidden_.size() * static_cast<std::int64_t>(sizeof(float));
+  for (const Sequence& layer : sequences_) bytes += layer.bytes_beside(counted);
+  return bytes;
+}
 
 void DraftModel::Session::observe(Context& context, ConstMatrix hidden, std::span<const std::int32_t> ids) {
   for (std::int64_t done = 0; done < hidden.rows;) {

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
 #include "kernels/context.h"
+#include "kernels/error.h"
 #include "kernels/tensor.h"
 #include "tokenizer/vocabulary.h"
 
@@ -31,6 +33,17 @@ class Drafter {
   /// no longer the longer `ids` are, but for those that are new.
   [[nodiscard]] virtual std::vector<std::int32_t> propose(Context& context, std::span<const std::int32_t> ids,
                                                           int count, const Pick& pick) = 0;
+
+  /// Whether it can be forked so far back. Of what reads no hidden states another may be started instead.
+  [[nodiscard]] virtual bool reaches(std::int64_t /*length*/) const { return false; }
+  /// As after it had observed `length` positions, of a sequence with room for `capacity`. The newest of them may have
+  /// been read with ids that this one's sequence has behind them. Throws ArgumentError.
+  [[nodiscard]] virtual std::unique_ptr<Drafter> fork(Context& /*context*/, std::int64_t /*length*/,
+                                                      std::int64_t /*capacity*/) const {
+    throw ArgumentError("this kind of drafter has no forks");
+  }
+  /// Bytes of its memory, but for pages in `counted`, which become more.
+  [[nodiscard]] virtual std::int64_t bytes_beside(std::set<const Tensor*>& /*counted*/) const { return 0; }
 };
 
 /// Where drafts come from; sequences share it.

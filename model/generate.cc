@@ -56,16 +56,40 @@ Generation::Generation(Context& context, const Decoder& decoder, const DraftSour
       samplers_{Sampler(options_.sampler), Sampler(options_.audio_sampler), Sampler(options_.image_sampler)},
       ids_(std::move(prompt)),
       most_ids_(most_ids(context, decoder, drafts_, ids_, options_)),
-      reading_(read_behind(context, ids_.size())),
+      reading_(read_behind(context, ids_, &drafter_)),
+      prefix_(reading_.sequence.length()),
       pacings_(pacings_for(drafts_, options_)) {
-  if (is_guided(options_)) unguided_.emplace(read_behind(context, options_.guidance.prompt.size()));
-  if (drafts_ != nullptr) drafter_ = drafts_->start(context, reading_.sequence.capacity());
+  if (is_guided(options_)) unguided_.emplace(read_behind(context, options_.guidance.prompt, nullptr));
   for (const std::int32_t id : ids_) ++counts_.prompt[id];
   if (room() == 0 && !options_.score_prompt) end_ = End::length;
 }
 
-Generation::Reading Generation::read_behind(Context& context, std::size_t prompt_size) const {
-  return {decoder_.start(context, static_cast<std::int64_t>(prompt_size) + most_ids_), prompt_size, {}};
+// `drafter`: null, or where the one that follows this prompt goes.
+Generation::Reading Generation::read_behind(Context& context, std::span<const std::int32_t> prompt,
+                                            std::unique_ptr<Drafter>* drafter) const {
+  const std::int64_t capacity = std::ssize(prompt) + most_ids_;
+  const bool drafts = drafter != nullptr && drafts_ != nullptr;
+  const bool from_hidden = drafts && drafts_->reads_hidden();
+  PrefixCache::Prefix prefix;
+  if (options_.prefixes != nullptr && !options_.score_prompt) prefix = options_.prefixes->find(prompt, from_hidden);
+  const PrefixCache::Entry* entry = prefix.entry;
+  if (drafts) {
+    *drafter = entry != nullptr && from_hidden ? entry->drafts->fork(context, prefix.length, capacity)
+                                               : drafts_->start(context, capacity);
+  }
+  return {entry == nullptr ? decoder_.start(context, capacity) : entry->sequence.fork(context, prefix.length, capacity),
+          prompt.size(),
+          {}};
+}
+
+// A piece of `prompt` has been read. Where any place can be gone back to, its end is enough.
+void Generation::remember(Context& context, const Reading& reading, std::span<const std::int32_t> prompt,
+                          const Drafter* drafter) const {
+  if (options_.prefixes == nullptr) return;
+  const Drafter* kept = drafter != nullptr && drafts_->reads_hidden() ? drafter : nullptr;
+  if (reading.in_prompt() && kept == nullptr && reading.sequence.reaches(0)) return;
+  const auto read = prompt.first(static_cast<std::size_t>(reading.sequence.length()));
+  options_.prefixes->put(context, read, reading.sequence, kept);
 }
 
 Generation::Generation(Generation&&) noexcept = default;
@@ -216,10 +240,11 @@ void Generation::take_prompt(Context& context, Pass& pass) {
     if (options_.score_prompt) score_rows(part.logits);
     observe(context, part.hidden, part.hidden.rows);
     keep_last(part.logits, reading_);
+    remember(context, reading_, prompt(), drafter_.get());
   }
   if (unguided_ && pass.feeds(unguided_->sequence)) {
-    const PassPart part = pass.next();
-    keep_last(part.logits, *unguided_);
+    keep_last(pass.next().logits, *unguided_);
+    remember(context, *unguided_, options_.guidance.prompt, nullptr);
   }
   if (in_prompt()) return;
   if (room() == 0) {

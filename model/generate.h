@@ -9,6 +9,7 @@
 #include "model/decoder.h"
 #include "model/drafter.h"
 #include "model/pacing.h"
+#include "model/prefix_cache.h"
 #include "model/sampler.h"
 #include "tokenizer/grammar.h"
 
@@ -44,6 +45,9 @@ struct GenerateOptions {
   Guidance guidance;                ///< the prompt's own scores are without it
   bool log_probabilities = false;   ///< of generated ids
   bool score_prompt = false;        ///< of the prompt's too
+  /// Null, or where prompts that begin alike are kept; not with score_prompt, which reads all of it. It must outlive
+  /// the Generation, and changes the speed and never the ids.
+  PrefixCache* prefixes = nullptr;
   /// Drafts a step: none, a fixed number, or kAutomatic: as many as pay, where sources can to the end of a frame of
   /// audio. It changes the speed and never the ids.
   int drafts = kAutomatic;
@@ -85,6 +89,8 @@ class Generation {
   [[nodiscard]] const std::vector<double>& log_probabilities() const noexcept { return log_probabilities_; }
   /// Of the prompt's ids but the first, when they were asked for.
   [[nodiscard]] const std::vector<double>& prompt_scores() const noexcept { return prompt_scores_; }
+  /// How many of the prompt's ids were not read, since an earlier prompt began with them.
+  [[nodiscard]] std::int64_t prefix() const noexcept { return prefix_; }
   /// Seconds of steps that read the prompt, and of those that decoded.
   [[nodiscard]] double prefill_seconds() const noexcept { return prefill_seconds_; }
   [[nodiscard]] double decode_seconds() const noexcept { return decode_seconds_; }
@@ -106,7 +112,10 @@ class Generation {
   };
 
   [[nodiscard]] bool in_prompt() const noexcept;
-  [[nodiscard]] Reading read_behind(Context& context, std::size_t prompt_size) const;
+  [[nodiscard]] Reading read_behind(Context& context, std::span<const std::int32_t> prompt,
+                                    std::unique_ptr<Drafter>* drafter) const;
+  void remember(Context& context, const Reading& reading, std::span<const std::int32_t> prompt,
+                const Drafter* drafter) const;
   void prepare(Context& context, std::vector<Feed>& feeds);
   void add_piece(Reading& reading, std::span<const std::int32_t> prompt, std::vector<Feed>& feeds) const;
   void take_prompt(Context& context, Pass& pass);
@@ -131,9 +140,10 @@ class Generation {
   std::vector<Sampler> samplers_;  // by Grammar::Modality
   std::vector<std::int32_t> ids_;
   std::int64_t most_ids_;  // to generate
+  std::unique_ptr<Drafter> drafter_;
   Reading reading_;
   std::optional<Reading> unguided_;
-  std::unique_ptr<Drafter> drafter_;
+  std::int64_t prefix_;
   std::vector<DraftPacing> pacings_;  // by Grammar::Modality
   std::size_t pacing_ = 0;            // this step's
   std::vector<std::int32_t> feed_;    // of this step: the newest id and its drafts

@@ -119,8 +119,9 @@ void expect_rule(const std::string& name, const Job& j, const Operands& o, const
     const ConstMatrix queries = p.input(o.queries, j.rows, columns);
     const float* sinks = o.sinks.empty() ? nullptr : p.input(o.sinks);
     const Matrix out = p.output(j.rows, results, results + 5);
+    const auto growth = j.rows % 2 == 0 ? KeyValueCache::Growth::at_once : KeyValueCache::Growth::by_page;
     auto cache = std::make_shared<KeyValueCache>(p.context(), j.shape.key_value_heads, j.shape.head_dim, j.capacity,
-                                                 j.shape.value_dim);
+                                                 j.shape.value_dim, growth);
     // Chunks of odd sizes, so that panels and slices fill bit by bit and the ring wraps anywhere.
     for (std::int64_t at = 0, n = 1; at < j.length; at += n, n = n * 7 % 113 + 1) {
       n = std::min({n, j.length - at, cache->capacity()});
@@ -198,6 +199,63 @@ TEST(Attention, AnyChunkingGivesTheSameBits) {
       EXPECT_EQ(p.read(out), expected) << backend.name << " in chunks of " << chunk;
     }
   }
+}
+
+// Two caches go on differently from what they share, the older one's ring wrapped or not.
+TEST(Attention, ForksShareAndKeepApart) {
+  Random random(46);
+  const std::int64_t length = 900;
+  for (const std::int64_t left : {-1, 40}) {
+    const AttentionShape shape = shape_of(4, 2, 24, left, 0);
+    const std::int64_t capacity = left < 0 ? length : left + 200;
+    const Job last{shape, length, 150, 0, 0, capacity};
+    const Operands first = random_operands(last, random);
+    Operands second = random_operands(last, random);
+    const std::int64_t common = length - 150;
+    std::copy_n(first.keys.begin(), common * 48, second.keys.begin());
+    std::copy_n(first.values.begin(), common * 48, second.values.begin());
+    for (const Backend& backend : backends()) {
+      Probe p(backend);
+      Context& context = p.context();
+      const auto append = [&](KeyValueCache& cache, const Operands& o, std::int64_t at, std::int64_t n) {
+        cache.append(context, at, p.input(o.keys, length, 48).slice(at, n), p.input(o.values, length, 48).slice(at, n));
+      };
+      KeyValueCache cache(context, 2, 24, capacity, 0, KeyValueCache::Growth::by_page);
+      for (std::int64_t at = 0; at < common; at += 150) append(cache, first, at, 150);
+      KeyValueCache fork = cache.fork(context, common, capacity + 300);
+      EXPECT_EQ(fork.capacity(), (capacity + 300 + 255) / 256 * 256);
+      append(cache, first, common, 150);
+      append(fork, second, common, 150);
+      const auto expect = [&](const KeyValueCache& from, const Operands& o) {
+        const Matrix out = p.output(150, 96);
+        attend(context, from, shape, p.input(o.queries, 150, 96), common, 0, length, out);
+        EXPECT_EQ(p.read(out), all_heads(last, o, false)) << backend.name << ", left " << left;
+      };
+      expect(cache, first);
+      expect(fork, second);
+    }
+  }
+}
+
+TEST(Attention, PagesComeAsNeeded) {
+  Context context;
+  const Tensor x = context.allocate({200, 16});
+  const Matrix rows = x;
+  KeyValueCache cache(context, 2, 8, 2000, 0, KeyValueCache::Growth::by_page);
+  const auto taken = [](const KeyValueCache& c) {
+    return std::count_if(c.pages().begin(), c.pages().end(), [](const auto& page) { return page != nullptr; });
+  };
+  EXPECT_EQ(taken(cache), 0);
+  EXPECT_EQ(cache.page_bytes(), 256 * 2 * (8 + 16) * 4);
+  const Tensor out = context.allocate({200, 16});
+  EXPECT_THROW(attend(context, cache, shape_of(2, 2, 8, -1, 0), rows, 0, 0, 200, out), ArgumentError);
+  for (std::int64_t at = 0; at < 600; at += 200) cache.append(context, at, rows, rows);
+  EXPECT_EQ(taken(cache), 3);
+  const KeyValueCache fork = cache.fork(context, 300, 2000);
+  EXPECT_EQ(taken(fork), 2);
+  cache.append(context, 280, rows.slice(0, 1), rows.slice(0, 1));
+  EXPECT_EQ(cache.pages()[0], fork.pages()[0]);
+  EXPECT_NE(cache.pages()[1], fork.pages()[1]);
 }
 
 // Whatever hidden positions hold never reaches a query.
