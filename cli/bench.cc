@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_of(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
@@ -101,11 +101,11 @@ double best_seconds(const std::function<void()>& body, double budget) {
   constexpr int kLeast = 3;
   const auto start = Clock::now();
   double best = 1e30;
-  for (int turn = 0; turn < kLeast || seconds_since(start) < budget; ++turn) {
+  for (int turn = 0; turn < kLeast || seconds_of(start) < budget; ++turn) {
     check_interrupted();
     const auto begin = Clock::now();
     body();
-    best = std::min(best, seconds_since(begin));
+    best = std::min(best, seconds_of(begin));
   }
   return best;
 }

@@ -6,6 +6,7 @@
 #include "cli/audio_source.h"
 #include "cli/bench.h"
 #include "cli/bench_agreement.h"
+#include "cli/figure.h"
 #include "cli/picture_model.h"
 #include "cli/session.h"
 #include "cli/signals.h"
@@ -25,8 +26,6 @@ struct Clip {
 double seconds_of(const Clip& clip, const AudioCodecInfo& codec) {
   return static_cast<double>(clip.samples.size()) / codec.channels / codec.sample_rate;
 }
-
-double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
 /// A gliding tone with overtones and a little noise, which differs between channels: something of everything a codec
 /// meets.

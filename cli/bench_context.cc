@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/bench_step.h"
+#include "cli/figure.h"
 #include "kernels/quantised.h"
 
 namespace tessera::cli {
@@ -24,9 +25,9 @@ double bytes_of_weight(const LanguageModel& model) {
 void add_bandwidth(const LanguageModel& model, double seconds, MemoryStream& memory, ordered_json& line) {
   const double bytes = static_cast<double>(model.decoder->active_parameters()) * bytes_of_weight(model);
   const double stream = memory.measure();
-  line["gb_per_s"] = rounded(bytes / seconds / 1e9);
-  line["stream"] = rounded(stream);
-  line["percent_of_stream"] = rounded(100 * bytes / seconds / 1e9 / stream);
+  line["gb_per_s"] = hundredths(bytes / seconds / 1e9);
+  line["stream"] = hundredths(stream);
+  line["percent_of_stream"] = hundredths(100 * bytes / seconds / 1e9 / stream);
 }
 
 void add_drafts(const LanguageModel& model, std::int64_t context, ordered_json& line) {
@@ -36,7 +37,7 @@ void add_drafts(const LanguageModel& model, std::int64_t context, ordered_json& 
   line["drafts"] = draft.count;
   line["verify_s"] = seconds;
   line["draft_s"] = drafting;
-  line["mtp_tokens_per_s"] = rounded(kIdsOfStep / (seconds + drafting));
+  line["mtp_tokens_per_s"] = hundredths(kIdsOfStep / (seconds + drafting));
 }
 
 }  // namespace
@@ -47,7 +48,8 @@ void bench_context(const LanguageModel& model, MemoryStream& memory, const Bench
     if (context + kRoom > model.decoder->config().positions && context > 0) break;
     if (Sequence::bytes(model.decoder->config(), context + kRoom) > kMostCacheBytes) break;
     const double seconds = step_seconds(model, {.context = context});
-    ordered_json line{{"bench", "decode, context " + std::to_string(context)}, {"tokens_per_s", rounded(1 / seconds)}};
+    ordered_json line{{"bench", "decode, context " + std::to_string(context)},
+                      {"tokens_per_s", hundredths(1 / seconds)}};
     if (context == 0 && memory.measures()) add_bandwidth(model, seconds, memory, line);
     if (model.drafts && context + kRoom <= model.decoder->config().positions) add_drafts(model, context, line);
     printer.print_result(line);

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "cli/bench.h"
+#include "cli/figure.h"
 #include "cli/fma_peak.h"
 #include "cli/memory_stream.h"
 #include "cli/session.h"
@@ -14,8 +15,6 @@ namespace tessera::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-double rounded(double value) { return std::round(value * 100) / 100; }
 
 std::vector<float> random_floats(std::int64_t count) {
   std::minstd_rand generator(1);
@@ -98,7 +97,7 @@ void bench_products(Context& context, const BenchPrinter& printer) {
     Trial trial(context, shape, DType::f32);
     if (context.device().is_cuda()) {
       const double rate = shape.operations() / best_seconds([&] { trial.run(); }) / 1e9;
-      printer.print_result({{"bench", "product " + shape.text()}, {"gflops", rounded(rate)}});
+      printer.print_result({{"bench", "product " + shape.text()}, {"gflops", hundredths(rate)}});
       continue;
     }
     std::int64_t operations = 0;
@@ -107,9 +106,9 @@ void bench_products(Context& context, const BenchPrinter& printer) {
     const double peak = static_cast<double>(operations) / peak_seconds / 1e9;
     printer.print_result({{"bench", "product " + shape.text()},
                           {"threads", context.threads()},
-                          {"gflops", rounded(rate)},
-                          {"peak", rounded(peak)},
-                          {"percent_of_peak", rounded(100 * rate / peak)}});
+                          {"gflops", hundredths(rate)},
+                          {"peak", hundredths(peak)},
+                          {"percent_of_peak", hundredths(100 * rate / peak)}});
   }
 }
 
@@ -125,11 +124,11 @@ void bench_row(Context& context, WeightFormat format, double bytes_of_weight, co
                                                       });
   ordered_json line = {{"bench", "row " + shape.text() + " " + name},
                        {"threads", context.threads()},
-                       {"gb_per_s", rounded(bytes / seconds / 1e9)}};
+                       {"gb_per_s", hundredths(bytes / seconds / 1e9)}};
   if (memory.measures()) {
     const double rate = memory.gigabytes_per_second(stream_seconds);
-    line["stream"] = rounded(rate);
-    line["percent_of_stream"] = rounded(100 * bytes / seconds / 1e9 / rate);
+    line["stream"] = hundredths(rate);
+    line["percent_of_stream"] = hundredths(100 * bytes / seconds / 1e9 / rate);
   }
   printer.print_result(line);
 }
@@ -163,8 +162,8 @@ void bench_fast_products(const CommonOptions& options, Context& exact, const Ben
     printer.print_result({{"bench", "fast product " + shape.text()},
                           {"threads", fast->threads()},
                           {"bf16", name_of(*fast->bfloat_unit())},
-                          {"gflops", rounded(shape.operations() / seconds / 1e9)},
-                          {"times_exact", rounded(exact_seconds / seconds)}});
+                          {"gflops", hundredths(shape.operations() / seconds / 1e9)},
+                          {"times_exact", hundredths(exact_seconds / seconds)}});
   }
 }
 
@@ -172,8 +171,9 @@ void bench_threads(const CommonOptions& options, int threads, const BenchPrinter
   const auto context = make_context(options, threads);
   MemoryStream memory(*context);
   if (memory.measures()) {
-    printer.print_result({{"bench", "fma peak"}, {"threads", threads}, {"gflops", rounded(measure_peak(*context))}});
-    printer.print_result({{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", rounded(memory.measure())}});
+    printer.print_result({{"bench", "fma peak"}, {"threads", threads}, {"gflops", hundredths(measure_peak(*context))}});
+    printer.print_result(
+        {{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", hundredths(memory.measure())}});
   }
   bench_products(*context, printer);
   bench_rows(options, *context, memory, printer);

@@ -9,6 +9,7 @@
 #include "cli/bench_quality.h"
 #include "cli/bench_step.h"
 #include "cli/bench_subject.h"
+#include "cli/figure.h"
 #include "cli/language_model.h"
 #include "cli/memory_stream.h"
 #include "cli/signals.h"
@@ -29,8 +30,8 @@ void bench_prefill(const LanguageModel& model, const BenchPrinter& printer) {
     const double layers = static_cast<double>(model.decoder->active_parameters()) - head;
     const double work = 2.0 * (layers * static_cast<double>(rows) + head);
     printer.print_result({{"bench", "prefill " + std::to_string(rows)},
-                          {"tokens_per_s", rounded(static_cast<double>(rows) / seconds)},
-                          {"gflops", rounded(work / seconds / 1e9)}});
+                          {"tokens_per_s", hundredths(static_cast<double>(rows) / seconds)},
+                          {"gflops", hundredths(work / seconds / 1e9)}});
   }
 }
 
@@ -43,7 +44,7 @@ void bench_batches(const LanguageModel& model, const BenchPrinter& printer) {
   for (const std::int64_t batch : {2, 4, 8, 16}) {
     const double seconds = step_seconds(model, {0, batch, 1, LogitRows::last});
     printer.print_result({{"bench", "decode, batch " + std::to_string(batch)},
-                          {"tokens_per_s", rounded(static_cast<double>(batch) / seconds)}});
+                          {"tokens_per_s", hundredths(static_cast<double>(batch) / seconds)}});
   }
 }
 
@@ -79,9 +80,9 @@ void bench_drafts(const LanguageModel& model, const BenchPrinter& printer) {
   const auto report = [&](const std::string& name, const Timed& timed) {
     const double steps = static_cast<double>(std::max<std::int64_t>(timed.counts.steps, 1));
     printer.print_result({{"bench", name},
-                          {"tokens_per_s", rounded(timed.tokens_per_second)},
-                          {"times_off", rounded(timed.tokens_per_second / off.tokens_per_second)},
-                          {"ids_per_step", rounded(static_cast<double>(timed.ids.size() - 1) / steps)},
+                          {"tokens_per_s", hundredths(timed.tokens_per_second)},
+                          {"times_off", hundredths(timed.tokens_per_second / off.tokens_per_second)},
+                          {"ids_per_step", hundredths(static_cast<double>(timed.ids.size() - 1) / steps)},
                           {"same_ids", timed.ids == off.ids}});
   };
   report("mtp off", off);
@@ -110,7 +111,7 @@ void bench_model(const CommonOptions& options, const std::vector<std::string>& f
                         {"active_parameters", decoder.active_parameters()},
                         {"weights", weights_of(model)},
                         {"draft_layers", model.draft_layers},
-                        {"load_s", rounded(seconds)}});
+                        {"load_s", hundredths(seconds)}});
   MemoryStream memory(*model.context);
   bench_prefill(model, printer);
   bench_context(model, memory, printer);

@@ -4,6 +4,7 @@
 
 #include "cli/bench.h"
 #include "cli/bench_agreement.h"
+#include "cli/figure.h"
 #include "cli/picture_model.h"
 #include "cli/session.h"
 
@@ -16,8 +17,6 @@ struct Subject {
   std::string name;
   FloatPicture picture;
 };
-
-double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
 /// Waves of three colours, 256 by 256 or as near to it as whole codes come.
 Subject synthetic_picture(const ImageCodecInfo& info) {

@@ -29,8 +29,6 @@ void finish(Context& context, const Tensor& logits) {
 
 }  // namespace
 
-double rounded(double value) { return std::round(value * 100) / 100; }
-
 double step_seconds(const LanguageModel& model, const BenchStep& step) {
   const std::vector<std::int32_t> ids = some_ids(model.decoder->config(), step.rows);
   std::vector<Sequence> sequences;

@@ -6,9 +6,6 @@
 
 namespace tessera::cli {
 
-/// Two decimals.
-[[nodiscard]] double rounded(double value);
-
 /// One pass of a decoder: `rows` ids are fed to each of `batch` sequences that hold `context` positions.
 struct BenchStep {
   std::int64_t context = 0;

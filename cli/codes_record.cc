@@ -17,7 +17,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr int kMaxDepth = 8;
-constexpr std::size_t kMaxLevels = 1024;
+constexpr std::size_t kMaxRecordLevels = 1024;
 
 template <class Integer>
 bool is_whole(const json& value) {
@@ -60,7 +60,8 @@ class RecordFilter {
   [[nodiscard]] std::size_t level() const { return rows_.empty() ? 0 : rows_.size() - 1; }
 
   void add_row() {
-    if (rows_.size() == kMaxLevels) bad_codes(where_, "more than " + std::to_string(kMaxLevels) + " levels");
+    if (rows_.size() == kMaxRecordLevels)
+      bad_codes(where_, "more than " + std::to_string(kMaxRecordLevels) + " levels");
     const std::size_t expected = rows_.empty() ? 0 : rows_.back().size();
     rows_.emplace_back().reserve(expected);
   }

@@ -26,7 +26,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr double kBlockSeconds = 2;
+constexpr double kDecodedSeconds = 2;
 
 std::string extension_of(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension();
@@ -218,7 +218,7 @@ void Detokenize::begin(const CodesRecord& record) {
   options.overwrite = common_.overwrite;
   const double frame_rate = session_.codec->info().frame_rate();
   const std::int64_t step =
-      stream_ ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(kBlockSeconds * frame_rate));
+      stream_ ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(kDecodedSeconds * frame_rate));
   clip_ = std::make_unique<ClipWriter>(*session_.codec, *session_.context, name_for(record), options,
                                        record.codes.samples, step);
 }

@@ -15,9 +15,9 @@ namespace tessera::cli {
 namespace {
 
 using nlohmann::ordered_json;
-using Cells = std::vector<std::string>;
+using PictureCells = std::vector<std::string>;
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
+double seconds_from(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -30,10 +30,10 @@ ReportPicture make_picture(const PictureReportCodec& codec, const std::string& p
   const FloatPicture values = to_input(input.processor, input.image);
   auto start = std::chrono::steady_clock::now();
   picture.codes = network.encode(*codec.context, values);
-  picture.encode_seconds = seconds_since(start);
+  picture.encode_seconds = seconds_from(start);
   start = std::chrono::steady_clock::now();
   const FloatPicture decoded = network.decode(*codec.context, picture.codes);
-  picture.decode_seconds = seconds_since(start);
+  picture.decode_seconds = seconds_from(start);
   picture.copy = to_image(input.processor, decoded);
   picture.quality = compare(picture.original, picture.copy);
   return picture;
@@ -91,18 +91,18 @@ ordered_json record_of(const std::string& path, const PictureReportCodec& codec,
           {"decode_s", figure(picture.decode_seconds)}};
 }
 
-Cells quality_cells(const PictureQuality& quality) {
+PictureCells quality_cells(const PictureQuality& quality) {
   return {html_number(quality.psnr_db, 2), html_number(quality.ssim, 4)};
 }
 
 std::string codec_row(const PictureReportCodec& codec) {
   const ImageCodecInfo& info = codec.info();
-  Cells cells = {html_text(codec.label),
-                 html_text(info.family),
-                 std::to_string(info.factor) + " × " + std::to_string(info.factor),
-                 std::to_string(info.levels),
-                 html_number(codec.use.nominal_rate(), 4),
-                 html_number(codec.use.entropy_rate(), 4)};
+  PictureCells cells = {html_text(codec.label),
+                        html_text(info.family),
+                        std::to_string(info.factor) + " × " + std::to_string(info.factor),
+                        std::to_string(info.levels),
+                        html_number(codec.use.nominal_rate(), 4),
+                        html_number(codec.use.entropy_rate(), 4)};
   for (const std::string& cell : quality_cells(mean_of(codec.qualities))) cells.push_back(cell);
   for (const double seconds : {codec.encode_seconds, codec.decode_seconds}) {
     cells.push_back(html_number(codec.pixels / seconds / 1e6, 3));
@@ -124,8 +124,8 @@ std::string picture_codecs_table(const std::vector<PictureReportCodec>& codecs) 
 }
 
 std::string picture_row(const std::string& path, const PictureReportCodec& codec, const ReportPicture& picture) {
-  Cells cells = {html_text(path), html_text(codec.label), std::to_string(picture.original.columns),
-                 std::to_string(picture.original.rows), std::to_string(picture.codes.frames())};
+  PictureCells cells = {html_text(path), html_text(codec.label), std::to_string(picture.original.columns),
+                        std::to_string(picture.original.rows), std::to_string(picture.codes.frames())};
   for (const std::string& cell : quality_cells(picture.quality)) cells.push_back(cell);
   return html_row(cells);
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cli/figure.h"
 #include "cli/html.h"
 #include "cli/png.h"
 #include "cli/report_tables.h"
@@ -18,7 +19,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr double kBlockSeconds = 2;
+constexpr double kReportSeconds = 2;
 constexpr double kLongestSeconds = 600;                             // of an input, which is held in memory
 constexpr double kPlayedSeconds = 60;                               // of each sound in the page
 constexpr std::size_t kMostPlayed = std::size_t{32} * 1024 * 1024;  // samples of all sounds in the page
@@ -26,7 +27,7 @@ constexpr std::size_t kMostPlayed = std::size_t{32} * 1024 * 1024;  // samples o
 std::vector<float> read_clip(AudioSource& source) {
   std::vector<float> clip;
   std::vector<float> block;
-  while (source.next(kBlockSeconds, block)) {
+  while (source.next(kReportSeconds, block)) {
     check_interrupted();
     clip.insert(clip.end(), block.begin(), block.end());
   }
@@ -78,8 +79,6 @@ void add_clip(ReportCodec& codec, const ReportClip& clip) {
   codec.encode_seconds += clip.encode_seconds;
   codec.decode_seconds += clip.decode_seconds;
 }
-
-double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
 ordered_json record_of(const std::string& path, const ReportCodec& codec, const ReportClip& clip) {
   ordered_json quality = to_json(clip.quality);

@@ -13,8 +13,8 @@ constexpr double kC1 = (0.01 * 255) * (0.01 * 255);
 constexpr double kC2 = (0.03 * 255) * (0.03 * 255);
 constexpr std::size_t kChannels = 3;
 
-/// Sums over some samples of both pictures; whole numbers below 2^22.
-struct Sums {
+/// WindowSums over some samples of both pictures; whole numbers below 2^22.
+struct WindowSums {
   std::int64_t x = 0, y = 0, xx = 0, yy = 0, xy = 0;
 
   void add(int a, int b, int sign) {
@@ -24,7 +24,7 @@ struct Sums {
     yy += sign * b * b;
     xy += sign * a * b;
   }
-  void add(const Sums& o, int sign) {
+  void add(const WindowSums& o, int sign) {
     x += sign * o.x;
     y += sign * o.y;
     xx += sign * o.xx;
@@ -38,7 +38,7 @@ double covariance(std::int64_t products, std::int64_t a, std::int64_t b) {
   return static_cast<double>(static_cast<std::int64_t>(kCount) * products - a * b) / (kCount * (kCount - 1));
 }
 
-double similarity(const Sums& s) {
+double similarity(const WindowSums& s) {
   const double mx = static_cast<double>(s.x) / kCount;
   const double my = static_cast<double>(s.y) / kCount;
   const double spread = covariance(s.xx, s.x, s.x) + covariance(s.yy, s.y, s.y);
@@ -59,7 +59,7 @@ class Channel {
   }
 
   [[nodiscard]] double row_of_windows() const {
-    Sums window;
+    WindowSums window;
     double total = 0;
     for (std::size_t c = 0; c < columns_; ++c) {
       window.add(sums_[c], 1);
@@ -73,7 +73,7 @@ class Channel {
   std::span<const std::uint8_t> x_, y_;
   std::size_t columns_;
   std::size_t channel_;
-  std::vector<Sums> sums_;
+  std::vector<WindowSums> sums_;
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr double kEpsilon = 2.220446049250313e-16;        // as the package adds
 constexpr double kQuieter = 100;                          // 40 dB
 constexpr double kMostGain = 1 + 5.62341325190349080395;  // 1 + 10^(15/20)
 constexpr std::size_t kPart = std::size_t{600} * kRate;
-constexpr std::int64_t kBlockFrames = 1024;
+constexpr std::int64_t kStoiBlockFrames = 1024;
 
 /// Hann without its zeros at both ends.
 double window(std::int64_t i) { return 0.5 - 0.5 * cos_turns(i + 1, kFrame + 1); }
@@ -154,11 +154,11 @@ void StoiTables::add_bands(const float* parts, std::vector<double>& bands) const
 
 std::vector<double> StoiTables::bands_of(const std::vector<float>& samples, std::int64_t frames) const {
   const std::int64_t bins = edges_.back() - edges_.front();
-  const Tensor spectrum = context_.scratch({std::min(frames, kBlockFrames), 2 * bins});
+  const Tensor spectrum = context_.scratch({std::min(frames, kStoiBlockFrames), 2 * bins});
   std::vector<double> bands;
   bands.reserve(static_cast<std::size_t>(frames * kBands));
-  for (std::int64_t first = 0; first < frames; first += kBlockFrames) {
-    const std::int64_t count = std::min(kBlockFrames, frames - first);
+  for (std::int64_t first = 0; first < frames; first += kStoiBlockFrames) {
+    const std::int64_t count = std::min(kStoiBlockFrames, frames - first);
     const Matrix block(spectrum.data(), count, 2 * bins);
     product(context_, ConstMatrix(samples.data() + first * kHop, count, kFrame, kHop), transform_, {}, block);
     for (std::int64_t frame = 0; frame < count; ++frame) add_bands(block.row(frame), bands);

@@ -16,9 +16,22 @@ if(TESSERA_SANITIZE)
   target_compile_definitions(tessera_flags INTERFACE TESSERA_SANITIZED)
   target_compile_options(tessera_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(tessera_flags INTERFACE
+      $<$<COMPILE_LANGUAGE:CXX>:-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizer_ignore.txt>)
+  endif()
   target_link_options(tessera_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})
 endif()
 target_include_directories(tessera_flags INTERFACE ${PROJECT_SOURCE_DIR})
+
+# Code that computes: sanitized builds leave the rest unoptimised, which compiles in half the time, and do not join its
+# files (CMAKE_UNITY_BUILD), which are compiled once for each instruction set.
+function(tessera_computes target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+  if(TESSERA_SANITIZE)
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
+endfunction()
 
 # A static library of this project, exported as tessera::<name>. The flags stay here; a program that links it gets the
 # headers and C++20.

@@ -13,9 +13,9 @@ std::string type_of(const Config& config) {
 /// In the spelling of transformers, or in that of diffusers.
 std::string first_architecture(const Config& config) {
   if (config.has("_class_name")) return config.string("_class_name");
-  const auto& json = config.json();
-  const auto found = json.find("architectures");
-  const bool usable = found != json.end() && found->is_array() && !found->empty() && found->front().is_string();
+  const auto& keys = config.json();
+  const auto found = keys.find("architectures");
+  const bool usable = found != keys.end() && found->is_array() && !found->empty() && found->front().is_string();
   return usable ? found->front().get<std::string>() : std::string();
 }
 

@@ -7,22 +7,22 @@
 namespace tessera {
 namespace {
 
-using Loader = std::unique_ptr<ImageCodec> (*)(Context&, const Config&, Checkpoint&);
+using ImageLoader = std::unique_ptr<ImageCodec> (*)(Context&, const Config&, Checkpoint&);
 
-constexpr std::array kFamilies = {
-    Family<Loader>{{"chameleon", "ChameleonForConditionalGeneration"}, load_chameleon},
-    Family<Loader>{{"chameleon_vqgan", "ChameleonVQVAE"}, load_chameleon},
-    Family<Loader>{{"cosmos", nullptr, {"spatial_compression", "embedding_dim"}}, load_cosmos},
-    Family<Loader>{{"emu3", "Emu3ForConditionalGeneration"}, load_emu3},
-    Family<Loader>{{"emu3_vqgan", "Emu3VQVAE"}, load_emu3},
-    Family<Loader>{{"Emu3VisionVQ", "Emu3VisionVQModel"}, load_emu3},
-    Family<Loader>{{"ibq"}, load_ibq},
-    Family<Loader>{{"janus", "JanusForConditionalGeneration"}, load_janus},
-    Family<Loader>{{"janus_vqgan", "JanusVQVAE"}, load_janus},
-    Family<Loader>{{"llamagen", nullptr, {"codebook_embed_dim", "encoder_ch_mult"}}, load_llamagen},
-    Family<Loader>{{"magvitv2", "MAGVITv2"}, load_magvitv2},
-    Family<Loader>{{"multi_modality", "MultiModalityCausalLM"}, load_janus_original},
-    Family<Loader>{{"taming", nullptr, {"ddconfig", "n_embed"}}, load_taming},
+constexpr std::array kImageFamilies = {
+    Family<ImageLoader>{{"chameleon", "ChameleonForConditionalGeneration"}, load_chameleon},
+    Family<ImageLoader>{{"chameleon_vqgan", "ChameleonVQVAE"}, load_chameleon},
+    Family<ImageLoader>{{"cosmos", nullptr, {"spatial_compression", "embedding_dim"}}, load_cosmos},
+    Family<ImageLoader>{{"emu3", "Emu3ForConditionalGeneration"}, load_emu3},
+    Family<ImageLoader>{{"emu3_vqgan", "Emu3VQVAE"}, load_emu3},
+    Family<ImageLoader>{{"Emu3VisionVQ", "Emu3VisionVQModel"}, load_emu3},
+    Family<ImageLoader>{{"ibq"}, load_ibq},
+    Family<ImageLoader>{{"janus", "JanusForConditionalGeneration"}, load_janus},
+    Family<ImageLoader>{{"janus_vqgan", "JanusVQVAE"}, load_janus},
+    Family<ImageLoader>{{"llamagen", nullptr, {"codebook_embed_dim", "encoder_ch_mult"}}, load_llamagen},
+    Family<ImageLoader>{{"magvitv2", "MAGVITv2"}, load_magvitv2},
+    Family<ImageLoader>{{"multi_modality", "MultiModalityCausalLM"}, load_janus_original},
+    Family<ImageLoader>{{"taming", nullptr, {"ddconfig", "n_embed"}}, load_taming},
 };
 
 // Beyond it nothing is walked through: 2^40 pixels would be 12 TB as they are.
@@ -58,9 +58,9 @@ PictureMemory picture_memory(const ImageCodec& codec, const Context& context, st
 
 std::unique_ptr<ImageCodec> load_image_codec(Context& context, const std::string& path) {
   OpenCheckpoint open(path);
-  return family_of(kFamilies, open.config).load(context, open.config, open.checkpoint);
+  return family_of(kImageFamilies, open.config).load(context, open.config, open.checkpoint);
 }
 
-bool is_image_codec(const std::string& path) { return find_family(kFamilies, Config::read(path)) != nullptr; }
+bool is_image_codec(const std::string& path) { return find_family(kImageFamilies, Config::read(path)) != nullptr; }
 
 }  // namespace tessera

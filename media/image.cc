@@ -18,7 +18,7 @@ namespace tessera::media {
 namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // of an encoded picture
-constexpr std::size_t kBlock = std::size_t{1} << 16;
+constexpr std::size_t kImageBlock = std::size_t{1} << 16;
 constexpr std::size_t kMagic = 12;
 
 bool has(const std::uint8_t* bytes, std::size_t size, std::size_t at, const char* text) {
@@ -67,8 +67,8 @@ const ImageFormat& load(const std::string& path, Encoded& file) {
   for (std::size_t got = 1; got > 0;) {
     const std::size_t size = file.bytes.size();
     if (size > kMostBytes) fail(file.name, "too_large", "a picture file of more than 1 GiB");
-    file.bytes.resize(size + kBlock);
-    got = source->read(file.bytes.data() + size, kBlock);
+    file.bytes.resize(size + kImageBlock);
+    got = source->read(file.bytes.data() + size, kImageBlock);
     file.bytes.resize(size + got);
   }
   return *format;

@@ -9,7 +9,7 @@
 namespace tessera::media {
 namespace {
 
-constexpr std::int64_t kBlock = 4096;  // frames
+constexpr std::int64_t kDecodedFrames = 4096;  // frames
 
 struct Name {
   int format;
@@ -100,7 +100,7 @@ class SndfileDecoder final : public Decoder {
 
   /// In small blocks, so that a fault is found near its place.
   std::int64_t read(std::int64_t frames, float* out) override {
-    frames = std::min(frames, kBlock);
+    frames = std::min(frames, kDecodedFrames);
     const std::int64_t got = sf_readf_float(file_.get(), out, frames);
     stream_.rethrow();
     position_ += got;

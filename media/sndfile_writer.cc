@@ -13,7 +13,7 @@
 namespace tessera::media {
 namespace {
 
-constexpr std::size_t kBlock = 1 << 15;  // samples
+constexpr std::size_t kSndfileBlock = 1 << 15;  // samples
 
 struct Format {
   const char* name;
@@ -116,7 +116,7 @@ class SndfileWriter final : public AudioWriter {
     auto left = static_cast<std::size_t>(frames) * static_cast<std::size_t>(channels_);
     check_finite(samples, left);
     while (left > 0) {
-      const std::size_t count = std::min(left, kBlock);
+      const std::size_t count = std::min(left, kSndfileBlock);
       put(samples, static_cast<sf_count_t>(count));
       samples += count;
       left -= count;

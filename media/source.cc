@@ -19,7 +19,7 @@ namespace tessera::media {
 namespace {
 
 constexpr std::int64_t kHead = std::int64_t{1} << 20;  // bytes of a pipe that can be read again
-constexpr std::size_t kBlock = std::size_t{1} << 16;
+constexpr std::size_t kSourceBlock = std::size_t{1} << 16;
 
 [[noreturn]] void unreadable(const std::string& name, int error) {
   fail(name, "unreadable", std::generic_category().message(error));
@@ -156,7 +156,7 @@ std::unique_ptr<Source> spool(Source& pipe) {
   Descriptor file(open_unnamed());
   if (file.get() < 0) throw ResourceError("write_failed", "no temporary file for " + pipe.name() + ": set TMPDIR");
   pipe.seek(0);
-  std::vector<char> block(kBlock);
+  std::vector<char> block(kSourceBlock);
   while (const std::size_t count = pipe.read(block.data(), block.size())) {
     write_all(file.get(), block.data(), count, "the temporary copy of " + pipe.name());
   }

@@ -9,7 +9,7 @@
 namespace tessera::media {
 namespace {
 
-constexpr std::size_t kBlock = 1 << 15;  // samples
+constexpr std::size_t kWavBlock = 1 << 15;  // samples
 
 class WavWriter final : public AudioWriter {
  public:
@@ -24,7 +24,7 @@ class WavWriter final : public AudioWriter {
     auto left = static_cast<std::size_t>(frames) * static_cast<std::size_t>(options_.channels);
     check_finite(samples, left);
     while (left > 0) {
-      const std::size_t count = std::min(left, kBlock);
+      const std::size_t count = std::min(left, kWavBlock);
       sample_ == Pcm::f32 ? put(samples, count * sizeof(float)) : put_s16(samples, count);
       samples += count;
       left -= count;

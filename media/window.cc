@@ -7,7 +7,7 @@
 namespace tessera::media {
 namespace {
 
-constexpr std::int64_t kBlock = 1 << 16;  // samples of all channels
+constexpr std::int64_t kWindowBlock = 1 << 16;  // samples of all channels
 
 std::int64_t samples_in(double seconds, int sample_rate) {
   const double samples = std::round(seconds * sample_rate);
@@ -65,7 +65,7 @@ class Window final : public AudioReader {
   }
 
   /// A header may claim 65535 channels: what a block may hold is counted in samples.
-  [[nodiscard]] std::int64_t block_frames() const { return std::max<std::int64_t>(1, kBlock / info().channels); }
+  [[nodiscard]] std::int64_t block_frames() const { return std::max<std::int64_t>(1, kWindowBlock / info().channels); }
 
   void check(const float* samples, std::size_t count) const {
     const auto* bad = std::find_if_not(samples, samples + count, [](float x) { return std::isfinite(x); });

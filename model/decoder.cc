@@ -13,7 +13,7 @@ namespace {
 
 const std::string kEmbedding = "model.embed_tokens";
 
-NormLayer norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
+NormLayer final_norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
   return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
 }
 
@@ -83,7 +83,7 @@ struct Decoder::Run {
 Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
     : config_(std::move(config)),
       embeddings_(load_table(context, checkpoint, config_)),
-      norm_(norm(context, checkpoint, "model.norm", config_)),
+      norm_(final_norm(context, checkpoint, "model.norm", config_)),
       head_(context, checkpoint, {{(config_.tied ? kEmbedding : "lm_head") + ".weight", "", config_.vocabulary}},
             config_.hidden) {
   for (std::size_t i = 0; i < config_.layers.size(); ++i) {

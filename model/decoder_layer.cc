@@ -3,7 +3,7 @@
 namespace tessera {
 namespace {
 
-NormLayer norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& decoder) {
+NormLayer layer_norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& decoder) {
   return {context, checkpoint, name, decoder.hidden, NormLayer::Kind::rms, decoder.epsilon};
 }
 
@@ -18,9 +18,9 @@ DecoderLayer::Attention DecoderLayer::load_attention(Context& context, Checkpoin
 
 DecoderLayer::DecoderLayer(Context& context, Checkpoint& checkpoint, const LayerNames& names,
                            const DecoderLayerConfig& config, const DecoderConfig& decoder)
-    : attention_norm_(norm(context, checkpoint, names.attention_norm, decoder)),
+    : attention_norm_(layer_norm(context, checkpoint, names.attention_norm, decoder)),
       attention_(load_attention(context, checkpoint, names.attention, config.attention, decoder)),
-      mlp_norm_(norm(context, checkpoint, names.mlp_norm, decoder)),
+      mlp_norm_(layer_norm(context, checkpoint, names.mlp_norm, decoder)),
       later_(config.shortcut) {
   if (config.mixture) mixture_.emplace(context, checkpoint, names.mixture, *config.mixture, decoder);
   if (config.mixture && !config.shortcut) return;

@@ -3,18 +3,18 @@
 namespace tessera {
 namespace {
 
-NormLayer norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
+NormLayer draft_norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
   return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
 }
 
 }  // namespace
 
 DraftLayer::DraftLayer(Context& context, Checkpoint& checkpoint, const DraftNames& names, const DecoderConfig& config)
-    : embedding_norm_(norm(context, checkpoint, names.embedding_norm, config)),
-      hidden_norm_(norm(context, checkpoint, names.hidden_norm, config)),
+    : embedding_norm_(draft_norm(context, checkpoint, names.embedding_norm, config)),
+      hidden_norm_(draft_norm(context, checkpoint, names.hidden_norm, config)),
       join_(context, checkpoint, {{names.join, "", config.hidden}}, 2 * config.hidden),
       layer_(context, checkpoint, names.layer, config.layers.front(), config),
-      norm_(norm(context, checkpoint, names.norm, config)) {}
+      norm_(draft_norm(context, checkpoint, names.norm, config)) {}
 
 Tensor DraftLayer::join(Context& context, const Decoder& decoder, ConstMatrix hidden,
                         const std::vector<std::int32_t>& ids) const {

@@ -27,5 +27,5 @@ if [ "${1:-}" = "--tests" ]; then
   install_missing "${test_packages[@]}"
   exit 0
 fi
-cmake --preset release -DTESSERA_TESTS=OFF -DTESSERA_WERROR=OFF >/dev/null
+cmake --preset release -DTESSERA_TESTS=OFF -DTESSERA_WERROR=OFF -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build --preset release

@@ -34,6 +34,6 @@ if command -v nvcc >/dev/null; then
 fi
 
 step "release"
-cmake --preset release -DTESSERA_TESTS=ON -DTESSERA_WERROR=ON >/dev/null
+cmake --preset release -DTESSERA_TESTS=ON -DTESSERA_WERROR=ON -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build --preset release
 ctest --preset release -j 2 --output-on-failure

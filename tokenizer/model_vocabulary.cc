@@ -11,7 +11,7 @@ namespace {
 using detail::JsonFields;
 using detail::quote;
 
-constexpr int kMaxDepth = 32;
+constexpr int kConfigDepth = 32;
 constexpr std::int32_t kSnacCodes = 4096;
 constexpr std::int32_t kFirstCustomToken = 10;  // the ones before it are Orpheus's delimiters
 /// Level and step of Orpheus's seven codes a frame.
@@ -164,7 +164,8 @@ MultiLevelPattern mimo_pattern(const JsonFields& config, std::vector<VocabularyR
 }  // namespace
 
 Vocabulary model_vocabulary(const TextTokenizer& tokenizer, std::string_view config, const std::string& name) {
-  const nlohmann::json root = config.empty() ? nlohmann::json::object() : detail::parse_json(config, name, kMaxDepth);
+  const nlohmann::json root =
+      config.empty() ? nlohmann::json::object() : detail::parse_json(config, name, kConfigDepth);
   const JsonFields fields(root, name + ": ");
   std::vector<VocabularyRange> ranges;
   std::optional<MultiLevelPattern> pattern;

@@ -10,7 +10,7 @@ using detail::JsonFields;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr int kMaxDepth = 8;
+constexpr int kVocabularyDepth = 8;
 constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
 
 ordered_json range_json(const VocabularyRange& range) {
@@ -67,7 +67,7 @@ std::string to_json(const Vocabulary& vocabulary) {
 }
 
 Vocabulary parse_vocabulary(std::string_view text, const std::string& name) {
-  const json root = detail::parse_json(text, name, kMaxDepth);
+  const json root = detail::parse_json(text, name, kVocabularyDepth);
   const JsonFields file(root, name + ": ");
   std::vector<VocabularyRange> ranges;
   for (const json& value : file.array("ranges")) ranges.push_back(read_range(JsonFields(value, file.path("ranges"))));

@@ -27,10 +27,6 @@ struct DacConfig {
   }
 };
 
-void require(const Config& config, bool holds, const std::string& what) {
-  if (!holds) throw CheckpointError(config.name() + ": " + what);
-}
-
 // The three layouts call the same things by other names.
 struct Keys {
   const char *sample_rate, *encoder_width, *encoder_rates, *latent, *decoder_width, *decoder_rates;
@@ -42,10 +38,10 @@ constexpr Keys kSnac = {"sampling_rate", "encoder_dim", "encoder_rates", "latent
 
 std::vector<std::int64_t> read_rates(const Config& config, const char* key) {
   std::vector<std::int64_t> rates = config.integers(key, 1, 1 << 10);
-  require(config, !rates.empty() && rates.size() <= 12, "\"" + std::string(key) + "\" must have 1 to 12 entries");
+  config.require(!rates.empty() && rates.size() <= 12, "\"" + std::string(key) + "\" must have 1 to 12 entries");
   std::int64_t hop = 1;
   for (const std::int64_t rate : rates) hop *= std::min(rate, kMostHop / hop + 1);
-  require(config, hop <= kMostHop, "\"" + std::string(key) + "\" multiply to more than 2^20");
+  config.require(hop <= kMostHop, "\"" + std::string(key) + "\" multiply to more than 2^20");
   return rates;
 }
 
@@ -57,8 +53,8 @@ void read_net(const Config& config, const Keys& keys, DacConfig& c) {
   c.net.latent = config.has(keys.latent) ? config.integer(keys.latent, 1, 1 << 16) : widest;
   c.net.decoder_width = config.integer(keys.decoder_width, 1, 1 << 16);
   c.net.decoder_rates = read_rates(config, keys.decoder_rates);
-  require(config, c.net.decoder_width >> c.net.decoder_rates.size() > 0,
-          "\"" + std::string(keys.decoder_width) + "\" is too small to be halved at each rate");
+  config.require(c.net.decoder_width >> c.net.decoder_rates.size() > 0,
+                 "\"" + std::string(keys.decoder_width) + "\" is too small to be halved at each rate");
   c.quantizer.latent = c.net.latent;
   c.quantizer.codebook_size = config.integer("codebook_size", 2, 1 << 20);
   c.quantizer.codebook_width = config.integer("codebook_dim", 1, 1 << 12);
@@ -78,16 +74,16 @@ DacConfig read_snac(const Config& config) {
   c.family = "snac";
   c.net.snac = true;
   read_net(config, kSnac, c);
-  require(config, c.net.latent == c.net.encoder_width << c.net.encoder_rates.size(),
-          "\"latent_dim\" must be \"encoder_dim\" doubled at each rate");
+  config.require(c.net.latent == c.net.encoder_width << c.net.encoder_rates.size(),
+                 "\"latent_dim\" must be \"encoder_dim\" doubled at each rate");
   c.net.depthwise = config.boolean("depthwise");
   c.net.noise = config.boolean("noise");
   if (config.has("attn_window_size")) c.net.attention_window = config.integer("attn_window_size", 1, 1 << 12);
   c.quantizer.strides = config.integers("vq_strides", 1, 1 << 10);
-  require(config, !c.quantizer.strides.empty() && c.quantizer.strides.size() <= 64,
-          "\"vq_strides\" must have 1 to 64 entries");
+  config.require(!c.quantizer.strides.empty() && c.quantizer.strides.size() <= 64,
+                 "\"vq_strides\" must have 1 to 64 entries");
   for (const std::int64_t stride : c.quantizer.strides) {
-    require(config, c.quantizer.strides.front() % stride == 0, "every one of \"vq_strides\" must divide the first");
+    config.require(c.quantizer.strides.front() % stride == 0, "every one of \"vq_strides\" must divide the first");
   }
   return c;
 }

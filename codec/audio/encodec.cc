@@ -14,7 +14,7 @@ namespace tessera {
 namespace {
 
 // Frames a chunk: about as many samples as Mimi's chunks have.
-constexpr std::int64_t kChunkFrames = 192;
+constexpr std::int64_t kEncodecChunkFrames = 192;
 
 struct EncodecShape {
   SeanetShape seanet;
@@ -25,10 +25,6 @@ struct EncodecShape {
   std::vector<double> bandwidths;
 };
 
-void require(const Config& config, bool holds, const std::string& what) {
-  if (!holds) throw CheckpointError(config.name() + ": " + what);
-}
-
 // Both truncated, as the authors do.
 SegmentShape read_segments(const Config& config, const EncodecShape& s) {
   SegmentShape segments;
@@ -38,11 +34,11 @@ SegmentShape read_segments(const Config& config, const EncodecShape& s) {
   if (!config.has("chunk_length_s")) return segments;
   const double seconds = config.number("chunk_length_s");
   const double overlap = config.has("overlap") ? config.number("overlap") : 0.0;
-  require(config, seconds > 0 && seconds < 3600 && overlap >= 0 && overlap < 1,
-          "\"chunk_length_s\" must be positive and below 3600, \"overlap\" 0 to 1");
+  config.require(seconds > 0 && seconds < 3600 && overlap >= 0 && overlap < 1,
+                 "\"chunk_length_s\" must be positive and below 3600, \"overlap\" 0 to 1");
   segments.length = static_cast<std::int64_t>(seconds * s.sample_rate);
   segments.stride = static_cast<std::int64_t>((1.0 - overlap) * static_cast<double>(segments.length));
-  require(config, segments.stride > 0, "\"chunk_length_s\" is less than a sample");
+  config.require(segments.stride > 0, "\"chunk_length_s\" is less than a sample");
   return segments;
 }
 
@@ -50,51 +46,52 @@ std::vector<double> read_bandwidths(const Config& config) {
   std::vector<double> bandwidths;
   const auto found = config.json().find("target_bandwidths");
   if (found == config.json().end() || found->is_null()) return bandwidths;
-  require(config, found->is_array(), "\"target_bandwidths\" must be an array of numbers");
+  config.require(found->is_array(), "\"target_bandwidths\" must be an array of numbers");
   for (const auto& value : *found) {
-    require(config, value.is_number(), "\"target_bandwidths\" must be an array of numbers");
+    config.require(value.is_number(), "\"target_bandwidths\" must be an array of numbers");
     bandwidths.push_back(value.get<double>());
   }
   return bandwidths;
 }
 
-EncodecShape read_shape(const Config& config, const Checkpoint& checkpoint) {
+EncodecShape read_encodec_shape(const Config& config, const Checkpoint& checkpoint) {
   EncodecShape s;
   s.sample_rate = static_cast<int>(config.integer("sampling_rate", 1, 1 << 20));
   s.seanet = read_seanet(config, checkpoint);
   s.seanet.lstm_layers = static_cast<int>(config.integer("num_lstm_layers", 0, 16));
   const std::string norm = config.string("norm_type");
-  require(config, norm == "weight_norm" || norm == "time_group_norm",
-          "\"norm_type\" " + norm + " is not one of weight_norm, time_group_norm");
+  config.require(norm == "weight_norm" || norm == "time_group_norm",
+                 "\"norm_type\" " + norm + " is not one of weight_norm, time_group_norm");
   s.seanet.time_norm = norm == "time_group_norm";
   s.segments = read_segments(config, s);
   s.segmented = s.segments.length != SegmentShape::kWhole;
   s.codebook_size = config.integer("codebook_size", 2, 1 << 20);
   if (config.has("codebook_dim")) {
-    require(config, config.integer("codebook_dim", 1, 1 << 16) == s.seanet.width,
-            "\"codebook_dim\" must be \"hidden_size\"");
+    config.require(config.integer("codebook_dim", 1, 1 << 16) == s.seanet.width,
+                   "\"codebook_dim\" must be \"hidden_size\"");
   }
   s.bandwidths = read_bandwidths(config);
   return s;
 }
 
-std::string codebook_name(int level) { return "quantizer.layers." + std::to_string(level) + ".codebook.embed"; }
+std::string encodec_codebook_name(int level) { return "quantizer.layers." + std::to_string(level) + ".codebook.embed"; }
 
 // As many as there are.
 std::vector<int> codebook_sizes(const Checkpoint& checkpoint, const EncodecShape& s) {
   std::vector<int> sizes(1, static_cast<int>(s.codebook_size));
-  while (checkpoint.has(codebook_name(static_cast<int>(sizes.size())))) sizes.push_back(sizes.front());
+  while (checkpoint.has(encodec_codebook_name(static_cast<int>(sizes.size())))) sizes.push_back(sizes.front());
   return sizes;
 }
 
 class Encodec final : public ChunkedCodec {
  public:
   Encodec(Context& context, const EncodecShape& s, Checkpoint& checkpoint)
-      : ChunkedCodec(1, kChunkFrames),
+      : ChunkedCodec(1, kEncodecChunkFrames),
         shape_(s),
         encoder_(context, checkpoint, "encoder.layers", s.seanet),
-        quantizer_(load_codebooks(context, checkpoint, codebook_name, codebook_sizes(checkpoint, s), s.seanet.width),
-                   {}),
+        quantizer_(
+            load_codebooks(context, checkpoint, encodec_codebook_name, codebook_sizes(checkpoint, s), s.seanet.width),
+            {}),
         decoder_(context, checkpoint, "decoder.layers", s.seanet) {
     ignore_training_state(checkpoint);
     checkpoint.finish();
@@ -217,7 +214,7 @@ std::unique_ptr<DecodeStream> Encodec::decode_stream(Context& context) const {
 }  // namespace
 
 std::unique_ptr<AudioCodec> load_encodec(Context& context, const Config& config, Checkpoint& checkpoint) {
-  return std::make_unique<Encodec>(context, read_shape(config, checkpoint), checkpoint);
+  return std::make_unique<Encodec>(context, read_encodec_shape(config, checkpoint), checkpoint);
 }
 
 }  // namespace tessera

@@ -13,7 +13,7 @@ namespace tessera {
 namespace {
 
 // Frames a chunk: enough rows to keep the products busy, few enough to keep activations near the cores.
-constexpr std::int64_t kChunkFrames = 32;
+constexpr std::int64_t kMimiChunkFrames = 32;
 
 struct MimiShape {
   SeanetShape seanet;
@@ -31,16 +31,12 @@ struct MimiShape {
   [[nodiscard]] std::int64_t hop() const { return seanet.hop() * latent_stride; }
 };
 
-void require(const Config& config, bool holds, const std::string& what) {
-  if (!holds) throw CheckpointError(config.name() + ": " + what);
-}
-
 SeanetShape read_causal_seanet(const Config& config, const Checkpoint& checkpoint) {
   SeanetShape s = read_seanet(config, checkpoint);
-  require(config, s.audio_channels == 1, "\"audio_channels\" must be 1");
-  require(config, s.causal, "only causal convolutions are supported (\"use_causal_conv\")");
-  require(config, s.mode != PadMode::reflect, "\"pad_mode\" reflect is not causal");
-  require(config, s.trim_right_ratio == 1.0, "\"trim_right_ratio\" must be 1");
+  config.require(s.audio_channels == 1, "\"audio_channels\" must be 1");
+  config.require(s.causal, "only causal convolutions are supported (\"use_causal_conv\")");
+  config.require(s.mode != PadMode::reflect, "\"pad_mode\" reflect is not causal");
+  config.require(s.trim_right_ratio == 1.0, "\"trim_right_ratio\" must be 1");
   return s;
 }
 
@@ -50,11 +46,11 @@ TransformerShape read_transformer(const Config& config) {
   t.layers = static_cast<int>(config.integer("num_hidden_layers", 0, 1 << 10));
   t.heads = static_cast<int>(config.integer("num_attention_heads", 1, 1 << 10));
   t.key_value_heads = static_cast<int>(config.integer("num_key_value_heads", 1, t.heads));
-  require(config, t.heads % t.key_value_heads == 0, "\"num_key_value_heads\" must divide \"num_attention_heads\"");
+  config.require(t.heads % t.key_value_heads == 0, "\"num_key_value_heads\" must divide \"num_attention_heads\"");
   t.head_dim = config.has("head_dim") ? static_cast<int>(config.integer("head_dim", 2, 1 << 10))
                                       : static_cast<int>(t.width / t.heads);
-  require(config, t.head_dim % 2 == 0 && (config.has("head_dim") || t.width % t.heads == 0),
-          "the size of a head must be even");
+  config.require(t.head_dim % 2 == 0 && (config.has("head_dim") || t.width % t.heads == 0),
+                 "the size of a head must be even");
   t.mlp_width = config.integer("intermediate_size", 1, 1 << 20);
   t.left = config.integer("sliding_window", 1, 1 << 20) - 1;
   t.right = 0;
@@ -62,10 +58,10 @@ TransformerShape read_transformer(const Config& config) {
   t.epsilon = static_cast<float>(config.number("norm_eps"));
   const char* theta = config.has("rope_theta") ? "rope_theta" : "rope_parameters.rope_theta";
   t.rope_theta = static_cast<float>(config.number(theta));
-  require(config, t.epsilon >= 0 && t.rope_theta > 0, "\"norm_eps\" must not be negative, \"rope_theta\" be positive");
+  config.require(t.epsilon >= 0 && t.rope_theta > 0, "\"norm_eps\" must not be negative, \"rope_theta\" be positive");
   if (config.has("rope_parameters.rope_type")) {
-    require(config, config.string("rope_parameters.rope_type") == "default",
-            "only the default rotary type is supported");
+    config.require(config.string("rope_parameters.rope_type") == "default",
+                   "only the default rotary type is supported");
   }
   return t;
 }
@@ -79,20 +75,20 @@ void read_rates(const Config& config, MimiShape& s) {
   const char* key = config.has("frame_rate") ? "frame_rate" : "_frame_rate";
   const double rate =
       config.has(key) ? config.number(key) : static_cast<double>(sample_rate) / static_cast<double>(2 * seanet.hop());
-  require(config, rate > 0 && rate <= seanet_rate && seanet_rate / rate < 1024,
-          "the frame rate must be at most the SEANet's and at least a 1024th of it");
+  config.require(rate > 0 && rate <= seanet_rate && seanet_rate / rate < 1024,
+                 "the frame rate must be at most the SEANet's and at least a 1024th of it");
   s.resamples = rate != seanet_rate;
   s.latent_stride = static_cast<std::int64_t>(seanet_rate / rate);
 }
 
-MimiShape read_shape(const Config& config, const Checkpoint& checkpoint) {
+MimiShape read_mimi_shape(const Config& config, const Checkpoint& checkpoint) {
   MimiShape s;
   s.seanet = read_causal_seanet(config, checkpoint);
   s.transformer = read_transformer(config);
   s.sample_rate = static_cast<int>(config.integer("sampling_rate", 1, 1 << 20));
   read_rates(config, s);
   s.upsample_groups = config.integer("upsample_groups", 1, s.seanet.width);
-  require(config, s.seanet.width % s.upsample_groups == 0, "\"upsample_groups\" must divide \"hidden_size\"");
+  config.require(s.seanet.width % s.upsample_groups == 0, "\"upsample_groups\" must divide \"hidden_size\"");
   s.codebook_size = config.integer("codebook_size", 2, 1 << 20);
   s.codebook_width = config.integer("vector_quantization_hidden_dimension", 1, 1 << 16);
   s.levels = static_cast<int>(config.integer("num_quantizers", 1, 1 << 10));
@@ -172,7 +168,7 @@ ConvTransposeLayer::Options upsample_options(const MimiShape& s) {
 class Mimi final : public ChunkedCodec {
  public:
   Mimi(Context& context, const MimiShape& s, Checkpoint& checkpoint)
-      : ChunkedCodec(s.hop(), kChunkFrames),
+      : ChunkedCodec(s.hop(), kMimiChunkFrames),
         shape_(s),
         encoder_(context, checkpoint, "encoder.layers", s.seanet),
         encoder_transformer_(context, checkpoint, "encoder_transformer.layers", s.transformer,
@@ -227,7 +223,7 @@ class MimiEncoding final : public ChunkEncoder {
         context_(context),
         levels_(levels),
         encoder_(codec.encoder_.start(context)),
-        transformer_(codec.encoder_transformer_.start_stream(context, kChunkFrames * codec.shape_.latent_stride)) {}
+        transformer_(codec.encoder_transformer_.start_stream(context, kMimiChunkFrames * codec.shape_.latent_stride)) {}
 
   Codes encode(std::span<const float> samples, bool) override {
     if (samples.empty()) return {};
@@ -256,7 +252,7 @@ class MimiDecoding final : public ChunkDecoder {
   MimiDecoding(const Mimi& codec, Context& context)
       : codec_(codec),
         context_(context),
-        transformer_(codec.decoder_transformer_.start_stream(context, kChunkFrames * codec.shape_.latent_stride)),
+        transformer_(codec.decoder_transformer_.start_stream(context, kMimiChunkFrames * codec.shape_.latent_stride)),
         decoder_(codec.decoder_.start(context)) {
     if (!codec.upsample_.empty()) upsample_ = codec.upsample_.front().start(context);
   }
@@ -290,7 +286,7 @@ std::unique_ptr<ChunkDecoder> Mimi::start_decoder(Context& context) const {
 }  // namespace
 
 std::unique_ptr<AudioCodec> load_mimi(Context& context, const Config& config, Checkpoint& checkpoint) {
-  return std::make_unique<Mimi>(context, read_shape(config, checkpoint), checkpoint);
+  return std::make_unique<Mimi>(context, read_mimi_shape(config, checkpoint), checkpoint);
 }
 
 }  // namespace tessera

@@ -15,7 +15,7 @@ constexpr std::int64_t kSegmentMelFrames = 6000;
 constexpr std::int64_t kSegmentTokens = 1500;
 constexpr std::int64_t kChunkTokens = 50;
 
-std::string codebook_name(int level) {
+std::string mimo_codebook_name(int level) {
   return "encoder.quantizer.vq.layers." + std::to_string(level) + "._codebook.embed";
 }
 
@@ -25,7 +25,8 @@ class Mimo final : public ChunkedCodec {
       : ChunkedCodec(shape.hop(), kChunkTokens),
         shape_(shape),
         encoder_(context, checkpoint, shape),
-        quantizer_(load_codebooks(context, checkpoint, codebook_name, shape.codebook_sizes, shape.encoder.width), {}),
+        quantizer_(load_codebooks(context, checkpoint, mimo_codebook_name, shape.codebook_sizes, shape.encoder.width),
+                   {}),
         decoder_(context, checkpoint, shape) {
     ignore_training_state(checkpoint);
     checkpoint.finish();

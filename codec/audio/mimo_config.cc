@@ -3,10 +3,6 @@
 namespace tessera {
 namespace {
 
-void require(const Config& config, bool holds, const std::string& what) {
-  if (!holds) throw CheckpointError(config.name() + ": " + what);
-}
-
 int small(const Config& config, const std::string& key, int least, int most) {
   return static_cast<int>(config.integer(key, least, most));
 }
@@ -14,7 +10,7 @@ int small(const Config& config, const std::string& key, int least, int most) {
 // [left, right] as flash attention takes it: -1 is unlimited, and causal overrides the right side.
 void read_window(const Config& config, const std::string& key, bool causal, TransformerShape& t) {
   const std::vector<std::int64_t> window = config.integers(key, -1, 1 << 24);
-  require(config, window.size() == 2, "\"" + key + "\" must have two entries");
+  config.require(window.size() == 2, "\"" + key + "\" must have two entries");
   t.left = window[0];
   t.right = causal ? 0 : window[1];
 }
@@ -26,20 +22,20 @@ TransformerShape common_transformer(const Config& config, std::int64_t width, co
   t.width = width;
   t.layers = small(config, layers, 0, 1 << 10);
   t.heads = small(config, heads, 1, 1 << 10);
-  require(config, width % t.heads == 0 && width / t.heads % 2 == 0 && width / t.heads <= 1024,
-          "\"" + heads + "\" must divide the width into even heads of at most 1024");
+  config.require(width % t.heads == 0 && width / t.heads % 2 == 0 && width / t.heads <= 1024,
+                 "\"" + heads + "\" must divide the width into even heads of at most 1024");
   t.key_value_heads = t.heads;
   t.head_dim = static_cast<int>(width / t.heads);
   t.mlp_width = config.integer(mlp, 1, 1 << 20);
   t.activation = activation_from_name(config.string("activation_function"), config.name());
   t.rope_theta = static_cast<float>(config.number("rope_theta"));
-  require(config, t.rope_theta > 0, "\"rope_theta\" must be positive");
+  config.require(t.rope_theta > 0, "\"rope_theta\" must be positive");
   const std::string norm = config.string("ln_type");
-  require(config, norm == "LayerNorm" || norm == "RMSNorm", "\"ln_type\" must be LayerNorm or RMSNorm, is " + norm);
+  config.require(norm == "LayerNorm" || norm == "RMSNorm", "\"ln_type\" must be LayerNorm or RMSNorm, is " + norm);
   t.norm = norm == "RMSNorm" ? NormLayer::Kind::rms : NormLayer::Kind::layer;
   t.epsilon = norm == "RMSNorm" ? 1e-6F : 1e-5F;
   if (config.has("rope_type")) {
-    require(config, config.string("rope_type") == "default", "only the default \"rope_type\" is supported");
+    config.require(config.string("rope_type") == "default", "only the default \"rope_type\" is supported");
   }
   return t;
 }
@@ -53,7 +49,7 @@ MelShape read_mel(const Config& config) {
   m.bands = config.integer("n_mels", 1, 1 << 12);
   m.f_min = config.number("fmin");
   m.f_max = config.has("fmax") ? config.number("fmax") : static_cast<double>(m.sample_rate / 2);
-  require(config, m.f_min >= 0 && m.f_max > m.f_min, "\"fmin\" and \"fmax\" must be 0 <= fmin < fmax");
+  config.require(m.f_min >= 0 && m.f_max > m.f_min, "\"fmin\" and \"fmax\" must be 0 <= fmin < fmax");
   return m;
 }
 
@@ -61,7 +57,7 @@ MelShape read_mel(const Config& config) {
 bool is_other(const Config& config, const std::string& key, const std::string& usual, const std::string& other) {
   if (!config.has(key)) return false;
   const std::string value = config.string(key);
-  require(config, value == usual || value == other, "\"" + key + "\" must be " + usual + " or " + other);
+  config.require(value == usual || value == other, "\"" + key + "\" must be " + usual + " or " + other);
   return value == other;
 }
 
@@ -70,7 +66,7 @@ std::vector<int> read_codebooks(const Config& config) {
   const int levels = small(config, "num_quantizers", 1, 1 << 10);
   std::vector<int> sizes;
   for (const std::int64_t size : config.integers("codebook_size", 1, 1 << 20)) sizes.push_back(static_cast<int>(size));
-  require(config, !sizes.empty(), "\"codebook_size\" must not be empty");
+  config.require(!sizes.empty(), "\"codebook_size\" must not be empty");
   sizes.resize(static_cast<std::size_t>(levels), sizes.back());
   return sizes;
 }
@@ -100,9 +96,9 @@ MimoShape read_mimo_shape(const Config& config) {
   s.decoder_stride = config.integer("decoder_stride_size", 1, s.decoder_kernel);
   s.codebook_sizes = read_codebooks(config);
   const std::string padding = config.string("vocoder_padding");
-  require(config, padding == "same" || padding == "center", "\"vocoder_padding\" must be same or center");
+  config.require(padding == "same" || padding == "center", "\"vocoder_padding\" must be same or center");
   s.synthesis = {vocoder_width, s.mel.n_fft, s.mel.hop, padding == "center"};
-  require(config, !s.causal_convs || s.kernel >= s.stride, "causal convolutions need kernel_size >= stride_size");
+  config.require(!s.causal_convs || s.kernel >= s.stride, "causal convolutions need kernel_size >= stride_size");
   return s;
 }
 

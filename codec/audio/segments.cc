@@ -20,7 +20,7 @@ std::vector<float> triangle(std::int64_t length) {
   return weights;
 }
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t segments_over(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 [[noreturn]] void bad_codes(const std::string& what) { throw InputError("bad_codes", "codes: " + what); }
 
@@ -83,13 +83,13 @@ SegmentDecodeStream::SegmentDecodeStream(Context& context, const SegmentShape& s
 
 std::vector<std::int64_t> SegmentDecodeStream::chunks_of(const Codes& codes) const {
   if (!codes.chunks.empty() || codes.frames() == 0) return codes.chunks;
-  const std::int64_t whole = divide_up(shape_.length, shape_.hop);
+  const std::int64_t whole = segments_over(shape_.length, shape_.hop);
   std::vector<std::int64_t> chunks;
   std::int64_t left = codes.frames();
   for (std::int64_t at = 0; left > 0; at += shape_.stride) {
     const std::int64_t samples =
         codes.samples < 0 ? shape_.length : std::clamp<std::int64_t>(codes.samples - at, 1, shape_.length);
-    chunks.push_back(std::min({left, whole, divide_up(samples, shape_.hop)}));
+    chunks.push_back(std::min({left, whole, segments_over(samples, shape_.hop)}));
     left -= chunks.back();
   }
   return chunks;

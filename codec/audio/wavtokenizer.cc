@@ -11,7 +11,7 @@
 namespace tessera {
 namespace {
 
-constexpr std::int64_t kChunkFrames = 150;
+constexpr std::int64_t kWavTokenizerChunkFrames = 150;
 
 struct WavTokenizerShape {
   SeanetShape seanet;
@@ -22,13 +22,9 @@ struct WavTokenizerShape {
   int levels = 0;
 };
 
-void require(const Config& config, bool holds, const std::string& what) {
-  if (!holds) throw CheckpointError(config.name() + ": " + what);
-}
-
 SeanetShape read_encoder(const Config& config) {
   SeanetShape s = read_seanet_sizes(config, {"dimension", "n_filters", "ratios", "n_residual_layers", "dilation_base"});
-  require(config, s.audio_channels == 1, "\"audio_channels\" must be 1");
+  config.require(s.audio_channels == 1, "\"audio_channels\" must be 1");
   s.lstm_layers = static_cast<int>(config.integer("lstm", 0, 16));
   s.conv_shortcut = true;
   s.mode = PadMode::reflect;
@@ -37,7 +33,7 @@ SeanetShape read_encoder(const Config& config) {
   return s;
 }
 
-WavTokenizerShape read_shape(const Config& config) {
+WavTokenizerShape read_wavtokenizer_shape(const Config& config) {
   WavTokenizerShape s;
   s.sample_rate = static_cast<int>(config.integer("sampling_rate", 1, 1 << 20));
   s.seanet = read_encoder(config);
@@ -45,7 +41,7 @@ WavTokenizerShape read_shape(const Config& config) {
   s.levels = static_cast<int>(config.integer("num_quantizers", 1, 1 << 10));
   s.vocos.inputs = s.seanet.width;
   s.vocos.width = config.integer("backbone.dim", 32, 1024);
-  require(config, s.vocos.width % 32 == 0, "\"backbone.dim\" must divide by 32, the groups of its norms");
+  config.require(s.vocos.width % 32 == 0, "\"backbone.dim\" must divide by 32, the groups of its norms");
   s.vocos.mlp_width = config.integer("backbone.intermediate_dim", 1, 1 << 16);
   s.vocos.layers = static_cast<int>(config.integer("backbone.num_layers", 0, 1 << 10));
   if (config.has("backbone.adanorm_num_embeddings")) {
@@ -55,23 +51,23 @@ WavTokenizerShape read_shape(const Config& config) {
   s.synthesis.n_fft = config.integer("head.n_fft", 2, 1 << 20);
   s.synthesis.hop = config.integer("head.hop_length", 1, s.synthesis.n_fft);
   const std::string padding = config.string("head.padding");
-  require(config, padding == "same" || padding == "center", "\"head.padding\" must be same or center");
+  config.require(padding == "same" || padding == "center", "\"head.padding\" must be same or center");
   s.synthesis.center = padding == "center";
   return s;
 }
 
-std::string codebook_name(int level) {
+std::string wavtokenizer_codebook_name(int level) {
   return "feature_extractor.encodec.quantizer.vq.layers." + std::to_string(level) + "._codebook.embed";
 }
 
 class WavTokenizer final : public ChunkedCodec {
  public:
   WavTokenizer(Context& context, const WavTokenizerShape& s, Checkpoint& checkpoint)
-      : ChunkedCodec(1, kChunkFrames),
+      : ChunkedCodec(1, kWavTokenizerChunkFrames),
         shape_(s),
         encoder_(context, checkpoint, "feature_extractor.encodec.encoder.model", s.seanet),
         quantizer_(
-            load_codebooks(context, checkpoint, codebook_name,
+            load_codebooks(context, checkpoint, wavtokenizer_codebook_name,
                            std::vector<int>(static_cast<std::size_t>(s.levels), static_cast<int>(s.codebook_size)),
                            s.seanet.width),
             {}),
@@ -165,7 +161,7 @@ std::unique_ptr<ChunkDecoder> WavTokenizer::start_decoder(Context& context) cons
 }  // namespace
 
 std::unique_ptr<AudioCodec> load_wavtokenizer(Context& context, const Config& config, Checkpoint& checkpoint) {
-  return std::make_unique<WavTokenizer>(context, read_shape(config), checkpoint);
+  return std::make_unique<WavTokenizer>(context, read_wavtokenizer_shape(config), checkpoint);
 }
 
 }  // namespace tessera

@@ -163,6 +163,8 @@ class Config {
   [[nodiscard]] std::vector<std::string> strings(std::string_view key) const;
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const nlohmann::json& json() const noexcept;
+  /// Throws CheckpointError "NAME: `what`" unless it holds.
+  void require(bool holds, const std::string& what) const;
 
  private:
   explicit Config(std::unique_ptr<nlohmann::json> value, std::string name);

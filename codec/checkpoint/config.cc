@@ -146,4 +146,8 @@ std::vector<std::int64_t> Config::integers(std::string_view key, std::int64_t le
 const std::string& Config::name() const noexcept { return name_; }
 const nlohmann::json& Config::json() const noexcept { return *json_; }
 
+void Config::require(bool holds, const std::string& what) const {
+  if (!holds) throw CheckpointError(name_ + ": " + what);
+}
+
 }  // namespace tessera

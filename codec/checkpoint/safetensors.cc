@@ -24,7 +24,7 @@ using Type = StoredTensor::Type;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
-constexpr int kMaxDepth = 8;
+constexpr int kHeaderDepth = 8;
 constexpr std::size_t kMaxRank = 16;
 constexpr std::uint64_t kMaxInteger = INT64_MAX;
 
@@ -162,7 +162,7 @@ class Reader {
     const std::string_view header = text(kLengthBytes, size);
     if (!header.starts_with('{')) refuse("not a safetensors file: the header does not begin with '{'");
     data_ = file_.subspan(kLengthBytes + size);
-    return detail::parse_json(header, name_ + ": header", kMaxDepth);
+    return detail::parse_json(header, name_ + ": header", kHeaderDepth);
   }
 
   [[nodiscard]] std::uint64_t header_bytes() const {

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxIndexBytes = 100'000'000;
-constexpr int kMaxDepth = 8;
+constexpr int kIndexDepth = 8;
 constexpr std::array<std::string_view, 5> kPickled = {".bin", ".pth", ".th", ".ckpt", ".pt"};
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& what) {
@@ -72,7 +72,7 @@ class Index {
 
   [[nodiscard]] Weights read() {
     const MappedFile file(path_, kMaxIndexBytes);
-    const json index = parse_json(file.text(), path_.string(), kMaxDepth);
+    const json index = parse_json(file.text(), path_.string(), kIndexDepth);
     for (const auto& [tensor, shard] : weight_map(index).items()) {
       if (!shard.is_string())
         refuse(path_, "the shard of " + quote(tensor) + " must be a string, is " + describe(shard));

@@ -8,25 +8,21 @@ namespace {
 constexpr std::int64_t kMostWidth = 1 << 13;
 constexpr std::int64_t kMostHead = 1024;
 
-void require(const Config& config, bool holds, const std::string& what) {
-  if (!holds) throw CheckpointError(config.name() + ": " + what);
-}
-
 bool boolean_or(const Config& config, const std::string& key, bool otherwise) {
   return config.has(key) ? config.boolean(key) : otherwise;
 }
 
 void check_widths(const Config& config, const TrunkSizes& s) {
   for (const auto* list : {&s.multipliers, &s.decoder_multipliers}) {
-    require(config, list->size() <= 12, "more than 12 levels");
+    config.require(list->size() <= 12, "more than 12 levels");
     for (const std::int64_t m : *list) {
-      require(config, s.base * m % s.groups == 0, "channels of every level must divide by the groups of its norms");
-      require(config, s.base * m <= kMostWidth, "more than 8192 channels");
+      config.require(s.base * m % s.groups == 0, "channels of every level must divide by the groups of its norms");
+      config.require(s.base * m <= kMostWidth, "more than 8192 channels");
     }
   }
-  require(config, s.base % s.groups == 0, "the base channels must divide by the groups of the norms");
-  require(config, !s.multipliers.empty(), "no levels");
-  require(config, s.base * s.multipliers.back() <= kMostHead, "attention over more than 1024 channels");
+  config.require(s.base % s.groups == 0, "the base channels must divide by the groups of the norms");
+  config.require(!s.multipliers.empty(), "no levels");
+  config.require(s.base * s.multipliers.back() <= kMostHead, "attention over more than 1024 channels");
 }
 
 TrunkShape half_of(const TrunkSizes& s, const std::vector<std::int64_t>& multipliers, std::int64_t blocks) {
@@ -63,7 +59,7 @@ TrunkSizes read_trunk_sizes(const Config& config, const std::string& root, const
   TrunkSizes s = defaults;
   s.in_channels = read(keys.in_channels, defaults.in_channels, 3);
   s.out_channels = read(keys.out_channels, defaults.out_channels, 3);
-  require(config, s.in_channels == 3 && s.out_channels == 3, "pictures must have three channels");
+  config.require(s.in_channels == 3 && s.out_channels == 3, "pictures must have three channels");
   s.base = read(keys.base, defaults.base, kMostWidth);
   if (config.has(root + keys.multipliers)) s.multipliers = config.integers(root + keys.multipliers, 1, 64);
   if (keys.blocks != nullptr) s.blocks = read(keys.blocks, defaults.blocks, 64);

@@ -11,7 +11,7 @@
 namespace tessera {
 namespace {
 
-constexpr float kNormEpsilon = 1e-5F;
+constexpr float kSeanetEpsilon = 1e-5F;
 
 ConvLayer::Options padded(const SeanetShape& s, const SeanetConv::Size& size) {
   ConvLayer::Options options;
@@ -60,7 +60,7 @@ TimeNorm::TimeNorm(Context& context, Checkpoint& checkpoint, const std::string& 
 }
 
 void TimeNorm::forward(Context& context, Matrix x) const {
-  if (present() && x.rows != 0) group_norm(context, x, 1, weight_.data(), bias_.data(), kNormEpsilon, x);
+  if (present() && x.rows != 0) group_norm(context, x, 1, weight_.data(), bias_.data(), kSeanetEpsilon, x);
 }
 
 SeanetConv::SeanetConv(Context& context, Checkpoint& checkpoint, const std::string& name, const SeanetShape& shape,

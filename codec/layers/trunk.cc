@@ -61,7 +61,7 @@ PictureTensor AttentionBlock2d::forward(Context& context, ConstPicture x, ConstP
 
 namespace {
 
-std::string numbered(const std::string& list, std::size_t i) { return list + "." + std::to_string(i); }
+std::string numbered_part(const std::string& list, std::size_t i) { return list + "." + std::to_string(i); }
 
 std::int64_t last_width(const TrunkShape& s) { return s.decoder ? s.levels.back().width : s.middle_width(); }
 
@@ -84,15 +84,16 @@ Trunk::Trunk(Context& context, Checkpoint& checkpoint, const TrunkShape& shape)
 Trunk::Level Trunk::load_level(Context& context, Checkpoint& checkpoint, std::size_t index, std::int64_t in) const {
   const TrunkNames& names = shape_.names;
   const TrunkShape::Level& s = shape_.levels[index];
-  const std::string name = numbered(names.levels, names.reversed ? shape_.levels.size() - 1 - index : index);
+  const std::string name = numbered_part(names.levels, names.reversed ? shape_.levels.size() - 1 - index : index);
   Level level;
   for (std::size_t j = 0; j < static_cast<std::size_t>(s.blocks); ++j) {
-    level.blocks.emplace_back(context, checkpoint, numbered(name + "." + names.block, j), in, s.width, shape_.norm);
+    level.blocks.emplace_back(context, checkpoint, numbered_part(name + "." + names.block, j), in, s.width,
+                              shape_.norm);
     in = s.width;
     if (!s.attention) continue;
-    const std::string attention = numbered(name + ".attn", j);
+    const std::string attention = numbered_part(name + ".attn", j);
     const std::string norm = names.level_norms.empty() ? attention + "." + names.attention_norm
-                                                       : numbered(name + "." + names.level_norms, j);
+                                                       : numbered_part(name + "." + names.level_norms, j);
     level.attention.emplace_back(context, checkpoint, attention, norm, in, shape_);
   }
   if (s.resample) {

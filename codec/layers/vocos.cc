@@ -8,7 +8,7 @@
 namespace tessera {
 namespace {
 
-constexpr float kEpsilon = 1e-6F;
+constexpr float kVocosEpsilon = 1e-6F;
 constexpr std::int64_t kGroups = 32;
 
 ConvLayer::Options centred(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t groups = 1) {
@@ -44,7 +44,7 @@ ClipNorm::ClipNorm(Context& context, Checkpoint& checkpoint, const std::string& 
 
 Tensor ClipNorm::forward(Context& context, ConstMatrix x) const {
   Tensor out = context.scratch({x.rows, x.columns});
-  group_norm(context, x, kGroups, weight_.data(), bias_.data(), kEpsilon, out);
+  group_norm(context, x, kGroups, weight_.data(), bias_.data(), kVocosEpsilon, out);
   return out;
 }
 
@@ -88,7 +88,7 @@ ConditionedNorm::ConditionedNorm(Context& context, Checkpoint& checkpoint, const
       bias_(load_row(context, checkpoint, name + ".shift.weight", name + ".bias", shape)) {}
 
 void ConditionedNorm::forward(Context& context, Matrix x) const {
-  layer_norm(context, x, weight_.data(), bias_.data(), kEpsilon, x);
+  layer_norm(context, x, weight_.data(), bias_.data(), kVocosEpsilon, x);
 }
 
 ConvNextBlock::ConvNextBlock(Context& context, Checkpoint& checkpoint, const std::string& name, const VocosShape& s)
@@ -115,7 +115,7 @@ VocosBackbone::VocosBackbone(Context& context, Checkpoint& checkpoint, const std
       attention_(context, checkpoint, name + ".pos_net.2", s.width),
       position_norm_(context, checkpoint, name + ".pos_net.5", s.width),
       norm_(context, checkpoint, name + ".norm", s),
-      final_norm_(context, checkpoint, name + ".final_layer_norm", s.width, NormLayer::Kind::layer, kEpsilon) {
+      final_norm_(context, checkpoint, name + ".final_layer_norm", s.width, NormLayer::Kind::layer, kVocosEpsilon) {
   for (const int index : {0, 1, 3, 4}) {
     residuals_.emplace_back(context, checkpoint, name + ".pos_net." + std::to_string(index), s.width);
   }

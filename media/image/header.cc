@@ -11,13 +11,13 @@ namespace {
        "truncated: " + std::to_string(file.bytes.size()) + " of " + std::to_string(claimed) + " bytes");
 }
 
-struct Chunk {
+struct WebpChunk {
   std::uint64_t at;  // of its content
   std::uint64_t size;
 };
 
 /// The first chunk of a RIFF file with this name; its size is 0 when there is none.
-Chunk find_chunk(Bytes& bytes, const char* name) {
+WebpChunk find_chunk(Bytes& bytes, const char* name) {
   std::uint64_t at = 12;
   while (bytes.has(at, 8)) {
     const std::uint64_t size = bytes.u32(at + 4);
@@ -132,7 +132,7 @@ ImageInfo webp_header(const Encoded& file) {
   if (claimed > file.bytes.size()) truncated(file, claimed);
   ImageInfo info = webp_size(file, bytes);
   if (!bytes.ok()) fail(file.name, "corrupt_media", "the WebP's header is cut");
-  const Chunk exif = find_chunk(bytes, "EXIF");
+  const WebpChunk exif = find_chunk(bytes, "EXIF");
   if (exif.size > 0 && bytes.has(exif.at, exif.size)) {
     info.orientation = exif_orientation(file.bytes.data() + exif.at, exif.size);
   }

@@ -246,8 +246,9 @@ TEST_F(Stored, CountsEveryTensorOnce) {
 
 TEST_F(Stored, NamesTheSurplus) {
   (void)checkpoint_.floats("half", {2});
-  EXPECT_EQ(message_of([&] { checkpoint_.finish(); }),
-            checkpoint_.name() + ": tensors that this loader does not know: \"brain\", \"steps\", \"weight\", \"wide\"");
+  EXPECT_EQ(
+      message_of([&] { checkpoint_.finish(); }),
+      checkpoint_.name() + ": tensors that this loader does not know: \"brain\", \"steps\", \"weight\", \"wide\"");
   checkpoint_.ignore_suffix("ain");
   checkpoint_.ignore_suffix("steps");
   EXPECT_EQ(message_of([&] { checkpoint_.finish(); }),

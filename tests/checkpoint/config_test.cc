@@ -14,12 +14,12 @@ constexpr const char* kText = R"({
 Config config() { return Config::parse(kText, "config.json"); }
 
 template <typename Getter>
-std::string refusal(Getter getter) {
+std::string refusal_by(Getter getter) {
   return message_of([&] { (void)getter(config()); });
 }
 
 std::string refusal_of_integer(const char* key, std::int64_t least = 1, std::int64_t most = 65536) {
-  return refusal([&](const Config& c) { return c.integer(key, least, most); });
+  return refusal_by([&](const Config& c) { return c.integer(key, least, most); });
 }
 
 std::string refusal_of_text(std::string_view text) {
@@ -65,7 +65,7 @@ TEST(Config, HasWhatIsPresentAndNotNull) {
 TEST(Config, NamesWhatIsMissing) {
   EXPECT_EQ(refusal_of_integer("absent"), "config.json: \"absent\" is missing");
   EXPECT_EQ(refusal_of_integer("levels.deep"), "config.json: \"levels.deep\" is missing");
-  EXPECT_EQ(refusal([](const Config& c) { return c.string("rope_parameters.kind"); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.string("rope_parameters.kind"); }),
             "config.json: \"rope_parameters.kind\" is missing");
 }
 
@@ -90,20 +90,20 @@ TEST(Config, RefusesIntegersOutOfRange) {
 }
 
 TEST(Config, RefusesOtherTypes) {
-  EXPECT_EQ(refusal([](const Config& c) { return c.number("name"); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.number("name"); }),
             "config.json: \"name\" must be a number, is \"mimi\"");
-  EXPECT_EQ(refusal([](const Config& c) { return c.boolean("levels"); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.boolean("levels"); }),
             "config.json: \"levels\" must be true or false, is 32");
-  EXPECT_EQ(refusal([](const Config& c) { return c.string("causal"); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.string("causal"); }),
             "config.json: \"causal\" must be a string, is true");
-  EXPECT_EQ(refusal([](const Config& c) { return c.integers("levels", 1, 9); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.integers("levels", 1, 9); }),
             "config.json: \"levels\" must be an array of integers, is 32");
 }
 
 TEST(Config, NamesTheElementOfAnArray) {
-  EXPECT_EQ(refusal([](const Config& c) { return c.integers("mixed", 1, 9); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.integers("mixed", 1, 9); }),
             "config.json: \"mixed[1]\" must be an integer from 1 to 9, is \"x\"");
-  EXPECT_EQ(refusal([](const Config& c) { return c.integers("ratios", 1, 7); }),
+  EXPECT_EQ(refusal_by([](const Config& c) { return c.integers("ratios", 1, 7); }),
             "config.json: \"ratios[0]\" must be an integer from 1 to 7, is 8");
 }
 

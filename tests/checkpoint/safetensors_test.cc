@@ -14,13 +14,13 @@ SafetensorsFile parse(const std::string& bytes) {
   return {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), "x"};
 }
 
-std::string refusal(const std::string& bytes) {
+std::string refusal_of_bytes(const std::string& bytes) {
   return message_of([&] { parse(bytes); });
 }
 
 /// Of a file with the header `{"a":BODY}` and `size` bytes of data.
 std::string refusal_of_entry(const std::string& body, std::size_t size = 8) {
-  return refusal(safetensors("{\"a\":" + body + "}", std::string(size, '\0')));
+  return refusal_of_bytes(safetensors("{\"a\":" + body + "}", std::string(size, '\0')));
 }
 
 std::string with_length(std::uint64_t length, const std::string& rest) {
@@ -88,55 +88,57 @@ TEST(Safetensors, IgnoresFurtherMembersOfAnEntry) {
 }
 
 TEST(Safetensors, RefusesABadLength) {
-  EXPECT_EQ(refusal("1234567"), "x: not a safetensors file: shorter than 8 bytes");
-  EXPECT_EQ(refusal(with_length(3, "{}")),
+  EXPECT_EQ(refusal_of_bytes("1234567"), "x: not a safetensors file: shorter than 8 bytes");
+  EXPECT_EQ(refusal_of_bytes(with_length(3, "{}")),
             "x: not a safetensors file: its header would take 3 bytes, more than the file has");
   EXPECT_EQ(
-      refusal(with_length(UINT64_MAX, "{}")),
+      refusal_of_bytes(with_length(UINT64_MAX, "{}")),
       "x: not a safetensors file: its header would take 18446744073709551615 bytes, more than the 100000000 allowed");
-  EXPECT_EQ(refusal(with_length(100'000'001, "{}")),
+  EXPECT_EQ(refusal_of_bytes(with_length(100'000'001, "{}")),
             "x: not a safetensors file: its header would take 100000001 bytes, more than the 100000000 allowed");
-  EXPECT_EQ(refusal(with_length(100'000'000, "{}")),
+  EXPECT_EQ(refusal_of_bytes(with_length(100'000'000, "{}")),
             "x: not a safetensors file: its header would take 100000000 bytes, more than the file has");
 }
 
 TEST(Safetensors, NamesALargeFilePointer) {
-  EXPECT_EQ(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"),
+  EXPECT_EQ(refusal_of_bytes("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"),
             "x: a Git LFS pointer, not the weights: run git lfs pull");
 }
 
 TEST(Safetensors, RefusesAHeaderThatIsNoObject) {
   const std::string message = "x: not a safetensors file: the header does not begin with '{'";
-  for (const char* header : {"", "[]", " {}", "3", "\"a\""}) EXPECT_EQ(refusal(safetensors(header)), message);
+  for (const char* header : {"", "[]", " {}", "3", "\"a\""}) EXPECT_EQ(refusal_of_bytes(safetensors(header)), message);
 }
 
 TEST(Safetensors, RefusesMalformedJson) {
-  EXPECT_EQ(refusal(safetensors("{\"a\":")), "x: header: malformed JSON at line 1, column 6");
-  EXPECT_EQ(refusal(safetensors("{} {}")), "x: header: malformed JSON at line 1, column 4");
-  EXPECT_EQ(refusal(safetensors({"{}\0 more", 8})), "x: header: malformed JSON at line 1, column 3");
-  EXPECT_EQ(refusal(safetensors("{\"\xFF\":1}")), "x: header: malformed JSON at line 1, column 3");
-  EXPECT_EQ(refusal(safetensors("{\"a\":1e999}")), "x: header: a number in the JSON is out of range");
+  EXPECT_EQ(refusal_of_bytes(safetensors("{\"a\":")), "x: header: malformed JSON at line 1, column 6");
+  EXPECT_EQ(refusal_of_bytes(safetensors("{} {}")), "x: header: malformed JSON at line 1, column 4");
+  EXPECT_EQ(refusal_of_bytes(safetensors({"{}\0 more", 8})), "x: header: malformed JSON at line 1, column 3");
+  EXPECT_EQ(refusal_of_bytes(safetensors("{\"\xFF\":1}")), "x: header: malformed JSON at line 1, column 3");
+  EXPECT_EQ(refusal_of_bytes(safetensors("{\"a\":1e999}")), "x: header: a number in the JSON is out of range");
 }
 
 TEST(Safetensors, RefusesDeepJson) {
-  EXPECT_EQ(refusal(safetensors(nested_arrays(7))), "x: tensor \"a\": must be an object, is an array of 1");
-  EXPECT_EQ(refusal(safetensors(nested_arrays(8))), "x: header: JSON nested deeper than 8 levels");
-  EXPECT_EQ(refusal(safetensors(nested_arrays(1'000'000))), "x: header: JSON nested deeper than 8 levels");
+  EXPECT_EQ(refusal_of_bytes(safetensors(nested_arrays(7))), "x: tensor \"a\": must be an object, is an array of 1");
+  EXPECT_EQ(refusal_of_bytes(safetensors(nested_arrays(8))), "x: header: JSON nested deeper than 8 levels");
+  EXPECT_EQ(refusal_of_bytes(safetensors(nested_arrays(1'000'000))), "x: header: JSON nested deeper than 8 levels");
 }
 
 TEST(Safetensors, RefusesAKeyTwice) {
   const std::string a = entry("a", "F32", "[2]", 0, 8);
-  EXPECT_EQ(refusal(safetensors("{" + a + "," + a + "}", std::string(8, '\0'))),
+  EXPECT_EQ(refusal_of_bytes(safetensors("{" + a + "," + a + "}", std::string(8, '\0'))),
             "x: header: key \"a\" appears twice in one object");
   EXPECT_EQ(refusal_of_entry(R"({"dtype":"U8","shape":[2],"data_offsets":[0,8],"dtype":"F32"})"),
             "x: header: key \"dtype\" appears twice in one object");
-  EXPECT_EQ(refusal(safetensors(R"({"__metadata__":{},"__metadata__":{}})")),
+  EXPECT_EQ(refusal_of_bytes(safetensors(R"({"__metadata__":{},"__metadata__":{}})")),
             "x: header: key \"__metadata__\" appears twice in one object");
 }
 
 TEST(Safetensors, RefusesBadMetadata) {
-  EXPECT_EQ(refusal(safetensors(R"({"__metadata__":[]})")), "x: \"__metadata__\" must be an object, is an array of 0");
-  EXPECT_EQ(refusal(safetensors(R"({"__metadata__":{"a":1}})")), "x: \"__metadata__\": \"a\" must be a string, is 1");
+  EXPECT_EQ(refusal_of_bytes(safetensors(R"({"__metadata__":[]})")),
+            "x: \"__metadata__\" must be an object, is an array of 0");
+  EXPECT_EQ(refusal_of_bytes(safetensors(R"({"__metadata__":{"a":1}})")),
+            "x: \"__metadata__\": \"a\" must be a string, is 1");
 }
 
 TEST(Safetensors, RefusesAnEntryThatIsIncomplete) {
@@ -192,25 +194,26 @@ TEST(Safetensors, RefusesBadOffsets) {
 
 TEST(Safetensors, RefusesOverlaps) {
   const std::string header = "{" + entry("a", "U8", "[5]", 0, 5) + "," + entry("b", "U8", "[4]", 4, 8) + "}";
-  EXPECT_EQ(refusal(safetensors(header, "12345678")), "x: tensor \"b\" overlaps the one before it");
+  EXPECT_EQ(refusal_of_bytes(safetensors(header, "12345678")), "x: tensor \"b\" overlaps the one before it");
   const std::string same = "{" + entry("a", "U8", "[8]", 0, 8) + "," + entry("b", "I8", "[8]", 0, 8) + "}";
-  EXPECT_EQ(refusal(safetensors(same, "12345678")), "x: tensor \"b\" overlaps the one before it");
+  EXPECT_EQ(refusal_of_bytes(safetensors(same, "12345678")), "x: tensor \"b\" overlaps the one before it");
   const std::string inside = "{" + entry("a", "U8", "[8]", 0, 8) + "," + entry("b", "U8", "[0]", 3, 3) + "}";
-  EXPECT_EQ(refusal(safetensors(inside, "12345678")), "x: tensor \"b\" overlaps the one before it");
+  EXPECT_EQ(refusal_of_bytes(safetensors(inside, "12345678")), "x: tensor \"b\" overlaps the one before it");
 }
 
 TEST(Safetensors, RefusesHoles) {
-  EXPECT_EQ(refusal(safetensors("{" + entry("a", "U8", "[7]", 1, 8) + "}", "12345678")),
+  EXPECT_EQ(refusal_of_bytes(safetensors("{" + entry("a", "U8", "[7]", 1, 8) + "}", "12345678")),
             "x: 1 bytes before tensor \"a\" belong to no tensor");
-  EXPECT_EQ(refusal(safetensors("{" + entry("a", "U8", "[6]", 0, 6) + "}", "12345678")),
+  EXPECT_EQ(refusal_of_bytes(safetensors("{" + entry("a", "U8", "[6]", 0, 6) + "}", "12345678")),
             "x: the last 2 bytes belong to no tensor");
-  EXPECT_EQ(refusal(safetensors("{}", "1")), "x: the last 1 bytes belong to no tensor");
+  EXPECT_EQ(refusal_of_bytes(safetensors("{}", "1")), "x: the last 1 bytes belong to no tensor");
 }
 
 TEST(Safetensors, RefusesEveryPrefixOfAFile) {
   const std::string bytes = counting_file("a", 5);
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_NE(refusal(bytes.substr(0, size)), "") << size;
-  EXPECT_EQ(refusal(bytes), "");
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_NE(refusal_of_bytes(bytes.substr(0, size)), "") << size;
+  EXPECT_EQ(refusal_of_bytes(bytes), "");
 }
 
 TEST(Safetensors, SurvivesEveryChangeOfAByte) {
@@ -219,15 +222,15 @@ TEST(Safetensors, SurvivesEveryChangeOfAByte) {
     for (int value = 0; value < 256; ++value) {
       std::string changed = bytes;
       changed[at] = static_cast<char>(value);
-      refusal(changed);
+      refusal_of_bytes(changed);
     }
   }
 }
 
 TEST(Safetensors, KeepsMessagesPrintable) {
-  EXPECT_EQ(refusal(safetensors(R"({"a\n\u0000":1})")), R"(x: tensor "a\n\u0000": must be an object, is 1)");
+  EXPECT_EQ(refusal_of_bytes(safetensors(R"({"a\n\u0000":1})")), R"(x: tensor "a\n\u0000": must be an object, is 1)");
   const std::string name = std::string(99, 'n') + "\xC3\xA9 and more";
-  EXPECT_EQ(refusal(safetensors("{\"" + name + "\":1}")),
+  EXPECT_EQ(refusal_of_bytes(safetensors("{\"" + name + "\":1}")),
             "x: tensor \"" + std::string(99, 'n') + "...\": must be an object, is 1");
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +28,7 @@ struct Case {
 [[nodiscard]] std::vector<Case> cases();        ///< of audio codecs
 [[nodiscard]] std::vector<Case> image_cases();  ///< of image codecs
 void PrintTo(const Case& c, std::ostream* out);
+[[nodiscard]] inline std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 
 /// What the reference makes of one input.
 struct Expected {

@@ -7,11 +7,9 @@
 namespace tessera::fixtures {
 namespace {
 
-constexpr double kLeastDecibels = 110;
+constexpr double kLeastWaveDecibels = 110;
 
 class Golden : public testing::TestWithParam<Case> {};
-
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 
 TEST_P(Golden, CodesAndWaves) {
   Context context;
@@ -34,7 +32,7 @@ TEST_P(Golden, CodesAndWaves) {
     count_mismatches(all[i], codes, where);
     const std::vector<float> wave = decode(*codec, context, all[i].codes);
     ASSERT_EQ(wave.size(), all[i].decoded.size()) << where;
-    EXPECT_GE(signal_to_noise(all[i].decoded, wave), kLeastDecibels) << where;
+    EXPECT_GE(signal_to_noise(all[i].decoded, wave), kLeastWaveDecibels) << where;
   }
 }
 
@@ -52,7 +50,7 @@ TEST_P(Golden, FewerLevels) {
     const std::vector<float> expected = floats(file, "decoded" + suffix);
     const std::vector<float> wave = decode(*codec, context, given);
     ASSERT_EQ(wave.size(), expected.size());
-    EXPECT_GE(signal_to_noise(expected, wave), kLeastDecibels);
+    EXPECT_GE(signal_to_noise(expected, wave), kLeastWaveDecibels);
   }
 }
 

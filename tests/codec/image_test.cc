@@ -16,7 +16,7 @@
 namespace tessera::fixtures {
 namespace {
 
-constexpr double kLeastDecibels = 100;
+constexpr double kLeastPictureDecibels = 100;
 
 struct PictureExpected {
   FloatPicture picture;
@@ -64,8 +64,6 @@ double share_within_one_level(const std::vector<float>& a, const std::vector<flo
 
 class Image : public testing::TestWithParam<Case> {};
 
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
-
 TEST_P(Image, CodesAndPictures) {
   Context context;
   const auto codec = load_image_codec(context, GetParam().folder);
@@ -80,7 +78,7 @@ TEST_P(Image, CodesAndPictures) {
     const FloatPicture decoded = codec->decode(context, all[i].codes.codes);
     ASSERT_EQ(decoded.values.size(), all[i].decoded.values.size()) << where;
     EXPECT_EQ(decoded.rows, all[i].picture.rows);
-    EXPECT_GE(signal_to_noise(all[i].decoded.values, decoded.values), kLeastDecibels) << where;
+    EXPECT_GE(signal_to_noise(all[i].decoded.values, decoded.values), kLeastPictureDecibels) << where;
     EXPECT_GE(share_within_one_level(all[i].decoded.values, decoded.values), 0.999) << where;
   }
 }
@@ -185,7 +183,7 @@ TEST(EmbeddedImage, AgreesWithItsTrainingCode) {
     const Codes codes = codec->encode(context, expected.picture);
     EXPECT_EQ(count_mismatches(expected.codes, codes, std::string("embedded") + n), 0);
     const FloatPicture decoded = codec->decode(context, expected.codes.codes);
-    EXPECT_GE(signal_to_noise(expected.decoded.values, decoded.values), kLeastDecibels);
+    EXPECT_GE(signal_to_noise(expected.decoded.values, decoded.values), kLeastPictureDecibels);
   }
 }
 

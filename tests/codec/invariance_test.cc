@@ -13,8 +13,6 @@ namespace {
 
 class Invariance : public testing::TestWithParam<Case> {};
 
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
-
 // The sanitizers see shorter clips of every third fixture, each family's among them; the golden tests show them all.
 constexpr std::size_t kMostFrames = kSanitized ? 22 : 45;
 constexpr std::size_t kEvery = kSanitized ? 3 : 1;

@@ -9,12 +9,6 @@
 namespace tessera {
 namespace {
 
-std::vector<float> host(Context& context, const Tensor& logits) {
-  std::vector<float> out(static_cast<std::size_t>(logits.size()));
-  context.download(logits.bytes(), out.data(), out.size() * sizeof(float));
-  return out;
-}
-
 std::vector<IdRange> panels_of(const std::vector<IdRange>& ids, std::int64_t vocabulary) {
   WantedIds wanted;
   wanted.add(ids);
@@ -129,8 +123,6 @@ TEST_P(AllowedIds, OfCompanyAreComputedToo) {
     EXPECT_EQ(result_of(all[i]).ids, expected[i]) << i;
   }
 }
-
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, AllowedIds, testing::ValuesIn(cases_of("drafts")), case_name);
 

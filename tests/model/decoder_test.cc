@@ -19,12 +19,8 @@
 namespace tessera {
 namespace {
 
-// What a float32 program may be off; the reference's own float32 run is off by a tenth of it.
-constexpr double kTolerance = 2e-4;
 // A greedy step may differ where the two best log-probabilities are closer than this.
 constexpr float kNearTie = 4e-4F;
-
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
 
 std::vector<Case> cases() { return cases_of("decoder"); }
 
@@ -40,12 +36,6 @@ std::vector<ContextOptions> settings() {
 std::string name_of_setting(const Context& context) {
   return (context.device().is_cuda() ? std::string("cuda") : name_of(context.isa())) + " x" +
          std::to_string(context.threads());
-}
-
-std::vector<float> host(Context& context, const Tensor& tensor) {
-  std::vector<float> out(static_cast<std::size_t>(tensor.size()));
-  context.download(tensor.bytes(), out.data(), out.size() * sizeof(float));
-  return out;
 }
 
 class DecoderGolden : public testing::TestWithParam<Case> {};

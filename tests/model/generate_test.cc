@@ -14,10 +14,7 @@
 namespace tessera {
 namespace {
 
-constexpr double kTolerance = 2e-4;
 constexpr double kDraftTolerance = 1e-5;
-
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
 
 class Drafts : public testing::TestWithParam<Case> {};
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -21,7 +23,12 @@ struct Case {
   std::filesystem::path folder;
 };
 
+// What a float32 program may be off; the reference's own float32 run is off by a tenth of it.
+inline constexpr double kTolerance = 2e-4;
+
 inline void PrintTo(const Case& c, std::ostream* out) { *out << c.folder.filename().string(); }
+
+inline std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
 
 /// All folders of tests/golden/`name`.
 inline std::vector<Case> cases_of(const std::string& name) {
@@ -55,6 +62,12 @@ class Golden {
  private:
   SafetensorsFile file_;
 };
+
+inline std::vector<float> host(Context& context, const Tensor& tensor) {
+  std::vector<float> out(static_cast<std::size_t>(tensor.size()));
+  context.download(tensor.bytes(), out.data(), out.size() * sizeof(float));
+  return out;
+}
 
 inline std::vector<double> log_probabilities(const float* logits, std::int64_t count) {
   const double most = *std::max_element(logits, logits + count);

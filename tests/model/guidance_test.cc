@@ -94,8 +94,6 @@ TEST_P(Guided, DraftsChangeNoId) {
   }
 }
 
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.folder.filename().string(); }
-
 INSTANTIATE_TEST_SUITE_P(Fixtures, Guided, testing::ValuesIn(cases_of("drafts")), case_name);
 
 TEST(Guidance, OfScaleOneIsNone) {

@@ -30,7 +30,7 @@ class Names final : public TextTokenizer {
   std::vector<std::string> names_;
 };
 
-Codes clip(std::vector<std::vector<std::int32_t>> rows) {
+Codes codes_of(std::vector<std::vector<std::int32_t>> rows) {
   Codes codes;
   codes.rows = std::move(rows);
   return codes;
@@ -106,7 +106,7 @@ TEST(ModelVocabulary, OrpheusHasSevenSlots) {
   EXPECT_EQ(slots[4].level, 1);
   EXPECT_EQ(slots[4].first, 12 + 4 * 4096);
   const AudioLayout layout = snac_frames(slots);
-  EXPECT_EQ(flatten(clip({{1}, {2, 3}, {4, 5, 6, 7}}), layout)[4], 12 + 4 * 4096 + 3);
+  EXPECT_EQ(flatten(codes_of({{1}, {2, 3}, {4, 5, 6, 7}}), layout)[4], 12 + 4 * 4096 + 3);
   EXPECT_EQ(vocabulary.specials().at("<custom_token_9>"), 11);
 }
 
