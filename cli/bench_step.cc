@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <span>
 
 #include "cli/bench.h"
 #include "cli/bench_subject.h"
@@ -30,11 +31,15 @@ void finish(Context& context, const Tensor& logits) {
 }  // namespace
 
 double step_seconds(const LanguageModel& model, const BenchStep& step) {
-  const std::vector<std::int32_t> ids = some_ids(model.decoder->config(), step.rows);
+  // Other ids in each sequence, so that each chooses experts of its own.
+  const std::vector<std::int32_t> ids = some_ids(model.decoder->config(), step.rows * step.batch);
   std::vector<Sequence> sequences;
   for (std::int64_t i = 0; i < step.batch; ++i) sequences.push_back(filled(model, step));
+  const auto rows = static_cast<std::size_t>(step.rows);
   std::vector<Feed> feeds;
-  for (Sequence& sequence : sequences) feeds.push_back({&sequence, ids});
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    feeds.push_back({&sequences[i], std::span(ids).subspan(i * rows, rows)});
+  }
   return best_seconds(
       [&] {
         check_interrupted();

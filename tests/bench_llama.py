@@ -12,6 +12,7 @@ Compile the package on the machine it runs on, else it may lack the CPU's instru
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import multiprocessing
 import subprocess
@@ -99,6 +100,8 @@ class Llama:
         import llama_cpp
 
         self.lib = llama_cpp
+        self.silence = llama_cpp.llama_log_callback(lambda *_: None)
+        llama_cpp.llama_log_set(self.silence, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         params = llama_cpp.llama_context_default_params()

@@ -87,6 +87,8 @@ class Checkpoint {
   [[nodiscard]] static Checkpoint random(std::string name, DType type, std::set<std::string, std::less<>> has);
 
   [[nodiscard]] bool has(std::string_view name) const;
+  /// Whether it lies in a file: its shape is known before it is asked for.
+  [[nodiscard]] bool stores(std::string_view name) const { return tensors_.contains(name); }
   /// Widened exactly to float32 (from f32, f16, bf16; f64 is refused), in the stored row-major order. E4M3 is widened
   /// times `name`_scale_inv (see set_scale_blocks), rounded once; MXFP4, two codes a byte, times the exponents in
   /// `name`_scale, a block of 32 each. `pieces`: equal pieces of the rows with scale blocks of their own.

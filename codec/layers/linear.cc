@@ -15,7 +15,7 @@ DType common_type(const Checkpoint& checkpoint, const std::vector<LinearLayer::P
 // A point-wise convolution is a linear layer with one more axis.
 Shape weight_shape(const Checkpoint& checkpoint, const LinearLayer::Part& part, std::int64_t inputs) {
   Shape shape{part.outputs, inputs};
-  if (checkpoint.has(part.weight) && checkpoint.shape_of(part.weight).size() == 3) shape.push_back(1);
+  if (checkpoint.stores(part.weight) && checkpoint.shape_of(part.weight).size() == 3) shape.push_back(1);
   return shape;
 }
 

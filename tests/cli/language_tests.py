@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import unittest
+from pathlib import Path
 
 from run_cli_tests import GOLDEN, CliTest, lines_of, png_bytes
 
@@ -96,6 +97,14 @@ class Generate(CliTest):
         self.assertAlmostEqual(quality["log_likelihood"], quality["log_likelihood_stored"], delta=0.2)
         self.assertGreater(quality["percent_same_likeliest"], 50)
         self.run_it("bench", "kernels", "--weights", "int8", code=2)
+
+    def test_bench_needs_a_config_alone(self):
+        config = json.loads((Path(DRAFTED) / "config.json").read_text())
+        (self.folder / "config.json").write_text(json.dumps({**config, "num_nextn_predict_layers": 3}))
+        lines = {line["bench"]: line for line in lines_of(self.run_it("bench", "model", "-m", self.folder, "--json"))}
+        self.assertEqual(lines["model"]["draft_layers"], 3)
+        self.assertGreater(lines["decode, context 0"]["mtp_tokens_per_s"], 0)
+        self.assertTrue(all(line["same_ids"] for name, line in lines.items() if name.startswith("mtp")))
 
     def test_the_seed_is_what_changes_a_draw(self):
         def draw(seed):
