@@ -309,17 +309,14 @@ const CommandInfo kGenerate = {
     "PROMPT",
     "continue a prompt with a language model",
     "Continues a text, or raw ids, with the language model in the folder --model (Llama, Qwen2, Qwen3, Qwen3-MoE, "
-    "MiMo-V2-Flash, DeepSeek-V2 and -V3, LongCat-Flash in their public layout) and prints what comes as it comes: text "
-    "where the folder has a tokenizer, "
-    "else ids. With --json one line: ids, text, log-probabilities over the whole vocabulary (natural), times, and how "
-    "many drafted ids were accepted. Drafts come from the checkpoint's layers of multi-token prediction "
-    "(MiMo-V2-Flash, "
-    "DeepSeek-V3, LongCat-Flash), or where there are none, or with --mtp lookup, from what followed the same few ids "
-    "before. They are verified by the model itself, so that --mtp changes the speed and never the ids; auto drafts as "
-    "many ids as pay on this machine, none when none do. What is drawn with a temperature depends on --seed, the "
-    "position and the "
-    "logits alone. More ids than there is memory for are refused at once. --echo --logprobs --max-tokens 0 scores a "
-    "prompt.",
+    "MiMo-V2-Flash, DeepSeek-V2 and -V3, LongCat-Flash in their public layout) and prints what comes as it comes: text"
+    " where the folder has a tokenizer, else ids. With --json one line: ids, text, log-probabilities over the whole "
+    "vocabulary (natural), times, and how many drafted ids were accepted. Drafts come from the checkpoint's layers of "
+    "multi-token prediction (MiMo-V2-Flash, DeepSeek-V3, LongCat-Flash), or where there are none, or with --mtp "
+    "lookup, from what followed the same few ids before. They are verified by the model itself, so that --mtp changes "
+    "the speed and never the ids; auto drafts as many ids as pay on this machine, none when none do. What is drawn "
+    "with a temperature depends on --seed, the position and the logits alone. More ids than there is memory for are "
+    "refused at once. --echo --logprobs --max-tokens 0 scores a prompt.",
     "  tessera generate \"Once upon a time\" -m Qwen3-0.6B --max-tokens 100\n"
     "  tessera generate --prompt-ids 1,2,3 -m model/ --json --echo --logprobs --max-tokens 0\n",
     false,

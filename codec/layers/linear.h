@@ -22,7 +22,8 @@ class LinearLayer {
     std::int64_t outputs = 0;
   };
 
-  /// `math`: exact for what decides directly (a quantizer's projections, a router), however fast the context's is.
+  /// `math`: exact for what decides directly (a quantizer's projections, a router), however fast the context's is, and
+  /// its weights as they are stored, never quantised.
   LinearLayer(Context& context, Checkpoint& checkpoint, const std::vector<Part>& parts, std::int64_t inputs,
               Math math = Math::fast);
   /// Of a host matrix [outputs, inputs], without bias; `storage` as in pack_weights.

@@ -5,36 +5,22 @@
 #include <cstdint>
 #include <span>
 
-#include "model/draft.h"
-#include "model/generate.h"
 #include "model/lookup.h"
-#include "tests/model/golden.h"
+#include "tests/model/continued.h"
 
 namespace tessera {
 namespace {
 
 const std::string kGolden = TESSERA_SOURCE_DIR "/tests/golden/";
 
-struct Model {
-  explicit Model(const std::string& folder)
-      : context(ContextOptions{Device{}, 2, {}}),
-        decoder(load_decoder(context, kGolden + folder)),
-        layers(load_drafts(context, kGolden + folder, *decoder)) {}
-  Context context;
-  std::unique_ptr<Decoder> decoder;
-  std::unique_ptr<DraftModel> layers;
-};
-
-struct Result {
-  Ids ids;
-  std::vector<double> log_probabilities;
+struct Drafted : Result {
   DraftCounts counts;
 };
 
-Result run(Model& model, const DraftSource* source, const Ids& prompt, const GenerateOptions& options) {
+Drafted run(Model& model, const DraftSource* source, const Ids& prompt, const GenerateOptions& options) {
   Generation g(model.context, *model.decoder, source, prompt, options);
   generate(model.context, *model.decoder, g, [](std::int32_t) { return true; });
-  return {{g.generated().begin(), g.generated().end()}, g.log_probabilities(), g.draft_counts()};
+  return {result_of(g), g.draft_counts()};
 }
 
 GenerateOptions options_for(double temperature, int drafts, std::int64_t most) {
@@ -85,12 +71,12 @@ TEST(LookupDrafts, GoOnWithThemselves) {
 TEST(LookupDrafts, ChangeNoIdAndFindWhatRepeats) {
   const LookupDrafts lookup;
   for (const char* folder : {"decoder/llama_tied_f16", "decoder/qwen2_window_bf16", "drafts/longcat_flash_bf16"}) {
-    Model model(folder);
+    Model model(kGolden + folder);
     const Ids prompt{3, 1, 4, 3, 1, 4, 3, 1};
     for (const double temperature : {0.0, 0.8}) {
-      const Result expected = run(model, nullptr, prompt, options_for(temperature, 0, 120));
+      const Drafted expected = run(model, nullptr, prompt, options_for(temperature, 0, 120));
       for (const int drafts : {1, 4, GenerateOptions::kAutomatic}) {
-        const Result got = run(model, &lookup, prompt, options_for(temperature, drafts, 120));
+        const Drafted got = run(model, &lookup, prompt, options_for(temperature, drafts, 120));
         EXPECT_EQ(got.ids, expected.ids) << folder << ", " << temperature << ", " << drafts;
         EXPECT_EQ(got.log_probabilities, expected.log_probabilities);
         std::printf("    %s, T %g, %d a step: %ld drafted, %ld accepted, %ld steps\n", folder, temperature, drafts,
@@ -143,19 +129,19 @@ TEST(Frames, LeftInAFrame) {
 class InFrames : public testing::TestWithParam<const char*> {};
 
 TEST_P(InFrames, DraftsChangeNoId) {
-  Model model(GetParam());
+  Model model(kGolden + GetParam());
   const LookupDrafts lookup;
   const SequenceLayout layout = audio_layout();
   const Ids prompt{5, 6, kBegin};
   for (const double temperature : {0.0, 1.0}) {
     GenerateOptions options = options_for(temperature, 0, 90);
     options.grammar = grammar_behind(layout, prompt);
-    const Result expected = run(model, nullptr, prompt, options);
+    const Drafted expected = run(model, nullptr, prompt, options);
     for (const int drafts : {1, 2, 9, GenerateOptions::kAutomatic}) {
       options.drafts = drafts;
       for (const DraftSource* source :
-           {static_cast<const DraftSource*>(model.layers.get()), static_cast<const DraftSource*>(&lookup)}) {
-        const Result got = run(model, source, prompt, options);
+           {static_cast<const DraftSource*>(model.drafts.get()), static_cast<const DraftSource*>(&lookup)}) {
+        const Drafted got = run(model, source, prompt, options);
         EXPECT_EQ(got.ids, expected.ids) << temperature << ", " << drafts;
         EXPECT_EQ(got.log_probabilities, expected.log_probabilities);
       }
@@ -206,12 +192,12 @@ Ids prompt_of_a_long_clip(Model& model, const SequenceLayout& layout, GenerateOp
 
 // With the truth drafted, a step begins in a frame and drafts to its end.
 TEST(Frames, AreDraftedToTheirEnd) {
-  Model model("drafts/deepseek_v3_bf16");
+  Model model(kGolden + "drafts/deepseek_v3_bf16");
   const SequenceLayout layout = audio_layout();
   GenerateOptions options = options_for(0, 0, 100);
   const Ids prompt = prompt_of_a_long_clip(model, layout, options);
   options.grammar = grammar_behind(layout, prompt);
-  const Result expected = run(model, nullptr, prompt, options);
+  const Drafted expected = run(model, nullptr, prompt, options);
   int asked_most = 0;
   const Scripted truth([&](std::span<const std::int32_t> ids, int count) {
     Grammar grammar = grammar_behind(layout, {ids.begin(), ids.end()});
@@ -221,7 +207,7 @@ TEST(Frames, AreDraftedToTheirEnd) {
     return Ids(from, from + std::min<std::ptrdiff_t>(count, expected.ids.end() - from));
   });
   options.drafts = GenerateOptions::kAutomatic;
-  const Result got = run(model, &truth, prompt, options);
+  const Drafted got = run(model, &truth, prompt, options);
   EXPECT_EQ(got.ids, expected.ids);
   EXPECT_EQ(asked_most, kSlots);
   EXPECT_EQ(got.counts.accepted, got.counts.drafted);
@@ -234,18 +220,18 @@ TEST(Frames, AChainReachesTheirEnd) {
   const Ids prompt{5, kBegin};
   GenerateOptions options = options_for(0, GenerateOptions::kAutomatic, 100);
   options.grammar = grammar_behind(layout, prompt);
-  Model chained("drafts/deepseek_v3_bf16");
-  const auto places = run(chained, chained.layers.get(), prompt, options).counts.drafted_at;
+  Model chained(kGolden + "drafts/deepseek_v3_bf16");
+  const auto places = run(chained, chained.drafts.get(), prompt, options).counts.drafted_at;
   ASSERT_EQ(places.size(), static_cast<std::size_t>(kSlots));
   EXPECT_GT(places[0], 0);
-  Model layered("drafts/mimo_v2_three_bf16");
-  EXPECT_EQ(run(layered, layered.layers.get(), prompt, options).counts.drafted_at.size(), 3);
-  EXPECT_EQ(chained.layers->reach(5), 5);
-  EXPECT_EQ(layered.layers->reach(5), 3);
+  Model layered(kGolden + "drafts/mimo_v2_three_bf16");
+  EXPECT_EQ(run(layered, layered.drafts.get(), prompt, options).counts.drafted_at.size(), 3);
+  EXPECT_EQ(chained.drafts->reach(5), 5);
+  EXPECT_EQ(layered.drafts->reach(5), 3);
 }
 
 TEST(Frames, WhatTheGrammarForbidsIsNotDrafted) {
-  Model model("drafts/deepseek_v3_bf16");
+  Model model(kGolden + "drafts/deepseek_v3_bf16");
   const SequenceLayout layout = audio_layout();
   GenerateOptions options = options_for(0, 0, 100);
   const Ids prompt = prompt_of_a_long_clip(model, layout, options);
@@ -257,16 +243,16 @@ TEST(Frames, WhatTheGrammarForbidsIsNotDrafted) {
     const bool in_frame = grammar_behind(layout, {ids.begin(), ids.end()}).frame_left() > 1 && count > 1;
     return in_frame ? Ids{expected[ids.size() - prompt.size()], kBegin, kBegin} : Ids{};
   });
-  const Result got = run(model, &forbidden, prompt, options);
+  const Drafted got = run(model, &forbidden, prompt, options);
   EXPECT_EQ(got.ids, expected);
   EXPECT_GT(got.counts.drafted, 0);
   EXPECT_EQ(got.counts.accepted, got.counts.drafted);
 }
 
 TEST(Sources, MixInABatch) {
-  Model model("drafts/mimo_v2_three_bf16");
+  Model model(kGolden + "drafts/mimo_v2_three_bf16");
   const LookupDrafts lookup;
-  const std::vector<const DraftSource*> sources{&lookup, model.layers.get(), nullptr};
+  const std::vector<const DraftSource*> sources{&lookup, model.drafts.get(), nullptr};
   const std::vector<Ids> prompts{{1, 2, 1, 2, 1}, {7, 7, 7}, {9}};
   std::vector<Generation> all;
   std::vector<Generation*> batch;
