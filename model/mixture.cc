@@ -46,6 +46,8 @@ std::vector<GatedMlp> load_experts(Context& context, Checkpoint& checkpoint, con
     experts.emplace_back(context, checkpoint, prefix + "experts." + std::to_string(e) + ".", decoder.hidden,
                          config.width, decoder.activation, false);
   }
+  // transformers saves weights of experts that have none, those that give back their input.
+  for (int e = count; e < config.experts; ++e) checkpoint.ignore_prefix(prefix + "experts." + std::to_string(e) + ".");
   return experts;
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -19,6 +19,7 @@ class Case:
     experts_per_token: int = 0
     drop: list[str] = field(default_factory=list)  # patterns of tensors that the public files lack
     extra: dict[str, list[int]] = field(default_factory=dict)  # tensors that no model reads
+    saved: bool = False  # written by transformers' save_pretrained, not in the published keys
 
 
 def dense(model_type: str, architecture: str, **keys: object) -> dict:
@@ -433,6 +434,21 @@ def longcat_cases() -> list[Case]:
     ]
 
 
+def saved_cases() -> list[Case]:
+    """What transformers makes of a model that was trained further: keys and tensors of its own."""
+    by_name = {case.name: case for case in [*mimo_cases(), *longcat_cases(), *deepseek_v3_cases(), *qwen_mixture_cases()]}
+
+    def saved(original: str, name: str, seed: int, lengths: list[int]) -> Case:
+        return replace(by_name[original], name=name, seed=seed, lengths=lengths, shards=1, extra={}, saved=True)
+
+    return [
+        saved("mimo_v2_hybrid_bf16", "mimo_v2_saved_bf16", 21, [1, 40]),
+        saved("longcat_flash_bf16", "longcat_flash_saved_bf16", 22, [30]),
+        saved("deepseek_v3_yarn_bf16", "deepseek_v3_saved_bf16", 23, [30]),
+        saved("qwen3_moe_bf16", "qwen3_moe_saved_bf16", 24, [30]),
+    ]
+
+
 def all_cases() -> list[Case]:
     return [
         *llama_cases(),
@@ -442,4 +458,5 @@ def all_cases() -> list[Case]:
         *deepseek_v3_cases(),
         *deepseek_v2_cases(),
         *longcat_cases(),
+        *saved_cases(),
     ]

@@ -93,9 +93,9 @@ def read_reference(folder: Path, case: Case, dtype: torch.dtype) -> torch.nn.Mod
 
 def read_plain(folder: Path, case: Case, dtype: torch.dtype) -> torch.nn.Module:
     config = case.config
-    if config["model_type"] == "longcat_flash":
+    if config["model_type"] == "longcat_flash" and not case.saved:
         return load_longcat(folder, case, dtype)
-    mimo = config["model_type"].startswith("mimo_v2")
+    mimo = config["model_type"].startswith("mimo_v2") and not case.saved
     kind = MiMoV2FlashForCausalLM if mimo else AutoModelForCausalLM
     options: dict = {"experts_implementation": "eager"} | ({"config": mimo_config(config)} if mimo else {})
     model, report = kind.from_pretrained(folder, dtype=dtype, output_loading_info=True, **options)
@@ -158,7 +158,8 @@ def public_tensors(case: Case, state: Tensors) -> Tensors:
 
 def write_case(case: Case, folder: Path) -> None:
     generator = torch.Generator().manual_seed(case.seed)
-    state = blank_model(case.config).state_dict()
+    model = blank_model(case.config)
+    state = model.state_dict()
     tied = case.config.get("tie_word_embeddings", False)
     weights = {}
     for name in sorted(state):
@@ -166,6 +167,10 @@ def write_case(case: Case, folder: Path) -> None:
         if tied and "embed_tokens" in name:
             weights[name] = 0.35 * weights[name]
     folder.mkdir(parents=True, exist_ok=True)
+    if case.saved:
+        model.load_state_dict(weights)
+        model.to(case.dtype).save_pretrained(folder)
+        return
     write_json(folder / "config.json", case.config)
     write_model(folder, stored(public_tensors(case, weights), case.config), case.shards)
 
