@@ -43,14 +43,14 @@ struct CodePanel {
                                p.panel * quantised::panel_bytes(kBits, p.depth);
     const auto* scales = reinterpret_cast<const std::uint16_t*>(panel);
     const float scale = BfloatPanel::widen(scales[p.k / quantised::kGroup * 16 + p.lane]);
-    return static_cast<float>(code(panel + quantised::scale_bytes(p.depth), p)) * scale;
+    // Zeros have no sign.
+    return static_cast<float>(code(panel + quantised::scale_bytes(p.depth), p)) * scale + 0.0F;
   }
   TESSERA_DEVICE static std::int32_t code(const std::int8_t* codes, const Place& p) {
     if (kBits == 8) return codes[p.k * 16 + p.lane];
     const auto* words = reinterpret_cast<const std::uint32_t*>(codes);
     const std::uint32_t word = words[p.k / quantised::kOctet * 16 + p.lane];
-    const auto code = static_cast<std::int32_t>(word >> 4 * (p.k % quantised::kOctet) & 15);
-    return code < 8 ? code : code - 16;
+    return static_cast<std::int32_t>(word >> 4 * (p.k % quantised::kOctet) & 15) - quantised::kBias4;
   }
 };
 

@@ -39,53 +39,99 @@ static HWY_INLINE Floats load_scales(const Code<kBits>* panel, std::int64_t k) {
   return load_panel(reinterpret_cast<const hwy::bfloat16_t*>(panel) + k / quantised::kGroup * 16);
 }
 
-/// Eight inputs' codes of 8 bits: each is loaded when it is used.
-struct Octet8 {
-  const std::int8_t* at;
+/// A nibble c of words as the float 2^(23 - kBit) + c: in place, as its last bits. Words that begin a byte before the
+/// nibble's own hold it at bit 8 or 12, so that nothing is shifted.
+template <int kBit>
+struct Nibble {
+  static constexpr int kByte = -1;
+  static constexpr float kPower = static_cast<float>(1 << (23 - kBit));
+  static HWY_INLINE hn::Vec<FloatTag> to_float(hn::Vec<IntTag> words) {
+    const auto mask = hn::Set(IntTag(), 15 << kBit);
+    const auto power = hn::BitCast(IntTag(), hn::Set(FloatTag(), kPower));
+#if HWY_TARGET <= HWY_AVX3
+    // OrAnd would overwrite a copy of the power, which takes as long as the operation.
+    const hn::Vec<IntTag> bits{_mm512_ternarylogic_epi32(words.raw, mask.raw, power.raw, 0xEA)};
+#else
+    const auto bits = hn::OrAnd(power, words, mask);
+#endif
+    return hn::BitCast(FloatTag(), bits);
+  }
+};
+using OddNibble = Nibble<12>;
+
+#if HWY_TARGET <= HWY_AVX3
+/// Looked up: the same words serve the byte's own even nibble and the next byte's odd one without a copy.
+struct EvenNibble {
+  static constexpr int kByte = 0;
+  static constexpr float kPower = OddNibble::kPower;
+  static HWY_INLINE hn::Vec<FloatTag> to_float(hn::Vec<IntTag> words) {
+    // The lookup reads the low four bits of a lane; Highway's own checks want the others gone.
+    if constexpr (HWY_IS_DEBUG_BUILD) words = hn::And(words, hn::Set(IntTag(), 15));
+    return hn::TableLookupLanes(hn::Iota(FloatTag(), kPower), hn::IndicesFromVec(FloatTag(), words));
+  }
+};
+#else
+using EvenNibble = Nibble<8>;
+#endif
+
+/// What makes codes of a group weights.
+template <int kBits>
+struct GroupScales;
+
+template <>
+struct GroupScales<8> {
+  Floats scale;
+  HWY_INLINE void load(const Code<8>* panel, std::int64_t k) { scale = load_scales(panel, k); }
+};
+
+template <>
+struct GroupScales<4> {
+  Floats scale, even, odd;
+  HWY_INLINE void load(const Code<4>* panel, std::int64_t k) {
+    scale = load_scales(panel, k);
+    even = offset<EvenNibble>();
+    odd = offset<OddNibble>();
+  }
+  /// What takes the power of two and the codes' bias away again.
+  template <class AnyNibble>
+  [[nodiscard]] HWY_INLINE Floats offset() const {
+    return Lanes::mul(scale, Lanes::set(-(AnyNibble::kPower + quantised::kBias4)));
+  }
+};
+
+/// Eight inputs' codes: each is loaded when it is used.
+template <int kBits>
+struct Octet {
+  const std::uint8_t* at;
+  /// Of inputs k … k + 7; k is a multiple of 8.
+  HWY_INLINE Octet(const Code<kBits>* codes, std::int64_t k) : at(&codes[k * 2 * kBits].byte) {}
+
   template <int kIndex>
-  HWY_INLINE Floats code() const {
+  HWY_INLINE Floats weight(const GroupScales<8>& group) const {
     Floats r;
     const hn::Rebind<std::int8_t, FloatTag> narrow;
     TESSERA_EACH_PART {
-      const auto code = hn::LoadU(narrow, at + kIndex * 16 + p * kPart);
-      r.part[p] = hn::ConvertTo(FloatTag(), hn::PromoteTo(IntTag(), code));
+      const auto code =
+          hn::BitCast(narrow, hn::LoadU(hn::RebindToUnsigned<decltype(narrow)>(), at + kIndex * 16 + p * kPart));
+      r.part[p] = hn::Mul(hn::ConvertTo(FloatTag(), hn::PromoteTo(IntTag(), code)), group.scale.part[p]);
     }
     return r;
   }
-};
 
-/// Eight inputs' codes of 4 bits, a word for each output.
-struct Octet4 {
-  Ints words;
+  /// The one rounding changes nothing: offsets have 21 bits, weights 12.
   template <int kIndex>
-  HWY_INLINE Floats code() const {
+  HWY_INLINE Floats weight(const GroupScales<4>& group) const {
+    using AnyNibble = std::conditional_t<kIndex % 2 == 0, EvenNibble, OddNibble>;
+    const Floats& offset = kIndex % 2 == 0 ? group.even : group.odd;
     Floats r;
-#if HWY_TARGET <= HWY_AVX3
-    // The lookup reads the low four bits of a lane; Highway's own checks want the others gone.
-    HWY_ALIGN static constexpr float kValues[16] = {0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1};
-    auto index = hn::ShiftRight<4 * kIndex>(words.part[0]);
-    if constexpr (HWY_IS_DEBUG_BUILD) index = hn::And(index, hn::Set(IntTag(), 15));
-    r.part[0] = hn::TableLookupLanes(hn::Load(FloatTag(), kValues), hn::IndicesFromVec(FloatTag(), index));
-#else
+    const hn::Repartition<std::uint8_t, FloatTag> bytes;
     TESSERA_EACH_PART {
-      const auto top = hn::ShiftLeft<28 - 4 * kIndex>(words.part[p]);
-      r.part[p] = hn::ConvertTo(FloatTag(), hn::ShiftRight<28>(top));
+      const auto words = hn::BitCast(IntTag(), hn::LoadU(bytes, at + p * kPart * 4 + kIndex / 2 + AnyNibble::kByte));
+      r.part[p] = hn::MulAdd(AnyNibble::to_float(words), group.scale.part[p], offset.part[p]);
     }
-#endif
     return r;
   }
 };
-
-/// Of inputs k … k + 7; k is a multiple of 8.
-static HWY_INLINE Octet8 load_octet(const Code<8>* codes, std::int64_t k) {
-  return {reinterpret_cast<const std::int8_t*>(codes) + k * 16};
-}
-static HWY_INLINE Octet4 load_octet(const Code<4>* codes, std::int64_t k) {
-  Octet4 octet;
-  const auto* words = reinterpret_cast<const std::int32_t*>(codes) + k / quantised::kOctet * 16;
-  TESSERA_EACH_PART octet.words.part[p] = hn::LoadU(IntTag(), words + p * kPart);
-  return octet;
-}
 
 /// Calls `body<kIndex>()` for the inputs of an octet that there are.
 template <class Body>
@@ -98,51 +144,97 @@ static HWY_INLINE void each_of_octet(std::int64_t count, const Body& body) {
 
 template <int kBits>
 static void widen_panel(const Code<kBits>* panel, std::int64_t depth, float* wide) {
-  for (std::int64_t k = 0; k < depth; k += quantised::kOctet) {
-    const Floats scale = load_scales(panel, k);
-    const auto octet = load_octet(codes_of(panel, depth), k);
-    each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
-      store(Lanes::mul(octet.template code<kIndex>(), scale), wide + (k + kIndex) * 16);
-    });
+  for (std::int64_t first = 0; first < depth; first += quantised::kGroup) {
+    GroupScales<kBits> group;
+    group.load(panel, first);
+    for (std::int64_t k = first; k < std::min(depth, first + quantised::kGroup); k += quantised::kOctet) {
+      const Octet<kBits> octet(codes_of(panel, depth), k);
+      each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
+        store(octet.template weight<kIndex>(group), wide + (k + kIndex) * 16);
+      });
+    }
   }
 }
 
-/// Asks for an octet of the panels behind the block's: a panel's part of a slice is too short for processors to foresee
-/// what follows.
-template <int kBits>
-static HWY_INLINE void prefetch_octet(const Code<kBits>* codes, std::int64_t k) {
-  const Code<kBits>* at = codes + k / quantised::kOctet * (kBits * 16);
-  for (int line = 0; line < kBits * 16; line += 64) __builtin_prefetch(at + line);
-}
+/// Asks for what a block of panels will read: a panel's part of a slice is too short for processors to foresee what
+/// follows.
+template <int kPanels, int kBits>
+class Prefetch {
+ public:
+  HWY_INLINE Prefetch(const Code<kBits>* codes, std::int64_t panel_step, const float* idle, Ahead& ahead)
+      : codes_(codes), panel_step_(panel_step), idle_(idle), ahead_(ahead) {
+    if constexpr (kBits == 4) scales_ = ahead_.next(idle_);
+  }
+
+  /// Before the group of input `k`. The next slice, in order, on its way to the second-level cache: four panels' codes
+  /// of a group are a kilobyte, and so are their scales.
+  HWY_INLINE void group(std::int64_t k) {
+    if constexpr (kBits == 4) {
+      far_ = ahead_.next(idle_);
+      const char* scales = scales_ + k * (Ahead::kBytes / kSlice);
+      for (int line = 0; line < 128; line += 64) __builtin_prefetch(scales + line, 0, 2);
+    }
+  }
+
+  /// Before the octet of input `k`. Codes of 8 bits: the next block's. Of 4: the block's own, for the first-level
+  /// cache.
+  HWY_INLINE void octet(std::int64_t k) const {
+    if constexpr (kBits == 8) {
+      each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { lines(codes_ + (kPanel + kPanels) * panel_step_, k); });
+    } else {
+      const char* far = far_ + k % quantised::kGroup * (Ahead::kBytes / quantised::kGroup);
+      for (int line = 0; line < 256; line += 64) __builtin_prefetch(far + line, 0, 2);
+      each<kPanels>([&]<int kPanel>()
+                        TESSERA_INLINE_LAMBDA { lines(codes_ + kPanel * panel_step_, k + 2 * quantised::kOctet); });
+    }
+  }
+
+ private:
+  static HWY_INLINE void lines(const Code<kBits>* codes, std::int64_t k) {
+    const Code<kBits>* at = codes + k * 2 * kBits;
+    for (int line = 0; line < kBits * 16; line += 64) __builtin_prefetch(at + line);
+  }
+
+  const Code<kBits>* codes_;
+  std::int64_t panel_step_;
+  const float* idle_;
+  Ahead& ahead_;
+  const char* scales_ = nullptr;
+  const char* far_ = nullptr;
+};
 
 /// Rows of one run each.
 template <int kRows, int kPanels, int kBits>
 static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, const SliceRuns& slice,
-                                      const Code<kBits>* panels, std::int64_t panel_step, const Sink& sink, Ahead&) {
-  const float* x = rows + slice.runs[0].offset;
+                                      const Code<kBits>* panels, std::int64_t panel_step, const Sink& sink,
+                                      Ahead& ahead) {
+  const float* x = slice.count == 0 ? rows : rows + slice.runs[0].offset;
   const std::int64_t depth = slice.depth();
   Floats chain[kRows][kPanels];
   each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { chain[kRow][kPanel] = Lanes::set(0.0F); });
   });
-  for (std::int64_t k = 0; k < depth; k += quantised::kOctet) {
-    Floats scale[kPanels];
-    decltype(load_octet(panels, 0)) octet[kPanels];
-    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
-      const Code<kBits>* panel = panels + kPanel * panel_step;
-      scale[kPanel] = load_scales(panel, k);
-      octet[kPanel] = load_octet(codes_of(panel, depth), k);
-      prefetch_octet(codes_of(panel, depth) + kPanels * panel_step, k);
-    });
+  const Code<kBits>* codes = codes_of(panels, depth);
+  Prefetch<kPanels, kBits> prefetch(codes, panel_step, x, ahead);
+  const auto octet = [&](const GroupScales<kBits>(&group)[kPanels], std::int64_t k) TESSERA_INLINE_LAMBDA {
+    prefetch.octet(k);
     each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
-        const Floats w = Lanes::mul(octet[kPanel].template code<kIndex>(), scale[kPanel]);
+        const Octet<kBits> at(codes + kPanel * panel_step, k);
+        const Floats w = at.template weight<kIndex>(group[kPanel]);
         each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
           const Floats value = Lanes::set(x[kRow * row_step + k + kIndex]);
           chain[kRow][kPanel] = Lanes::fma(value, w, chain[kRow][kPanel]);
         });
       });
     });
+  };
+  for (std::int64_t first = 0; first < depth; first += quantised::kGroup) {
+    prefetch.group(first);
+    GroupScales<kBits> group[kPanels];
+    each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { group[kPanel].load(panels + kPanel * panel_step, first); });
+    const std::int64_t end = std::min(depth, first + quantised::kGroup);
+    for (std::int64_t k = first; k < end; k += quantised::kOctet) octet(group, k);
   }
   finish_block<kRows, kPanels>(chain, sink);
 }

@@ -12,6 +12,8 @@ namespace tessera::quantised {
 namespace {
 
 constexpr std::uint32_t kMagnitude = 0x7fffffff;
+// Kernels multiply scales of 4 bits by numbers just above 2^15.
+constexpr float kScaleEnd = 0x1p112F;
 
 // As integers, magnitudes are ordered like the floats and NaN is above all: a maximum that compilers vectorise.
 std::uint32_t largest_magnitude(const float* weights, std::int64_t count) {
@@ -39,7 +41,7 @@ void write_codes(const Group& group, std::int64_t count, int bits, std::byte* co
       codes[k * 16 + lane] = static_cast<std::byte>(group.codes[i]);
     } else {
       std::byte& at = codes[(k / kOctet * 16 + lane) * 4 + k % kOctet / 2];
-      at |= static_cast<std::byte>((group.codes[i] & 15) << k % 2 * 4);
+      at |= static_cast<std::byte>((group.codes[i] + kBias4) << k % 2 * 4);
     }
   }
 }
@@ -72,8 +74,9 @@ Group quantise(const float* weights, std::int64_t count, int bits) {
   Group group{};
   group.scale = bf16_from_float(scale_of(weights, count, bits));
   const float scale = float_from_bf16(group.scale);
-  if (!std::isfinite(scale)) group.scale = bf16_from_float(NAN);
-  if (scale == 0 || !std::isfinite(scale)) return group;
+  const bool in_range = std::fabs(scale) < kScaleEnd;
+  if (!in_range) group.scale = bf16_from_float(NAN);
+  if (scale == 0 || !in_range) return group;
   const float low = bits == 8 ? -127.0F : -8.0F;
   const float high = bits == 8 ? 127.0F : 7.0F;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -89,7 +92,7 @@ PackedWeights pack(Context& context, const WeightSource& weight, int bits) {
   packed.bits = bits;
   const std::int64_t rest = weight.columns() % kSlice;
   const std::int64_t bytes = panel_bytes(bits, kSlice) * (weight.columns() / kSlice) + panel_bytes(bits, rest);
-  const std::int64_t words = packed.panel_count() * bytes / 4;
+  const std::int64_t words = (packed.panel_count() * bytes + kPadding) / 4;
   packed.panels = context.allocate({words}, DType::i32);
   if (!context.device().is_cuda()) {
     fill(context, packed, weight, packed.panels.bytes());

@@ -8,20 +8,25 @@
 namespace tessera::quantised {
 
 // Weight-only quantisation: 32 inputs of an output (a group, counted from each slice's first input) share a scale, a
-// bf16, and each has a code of 8 bits (-127 … 127) or 4 bits (-8 … 7). A weight is code * scale, which float32 holds
-// exactly, so that the product of such weights obeys the one rule and has the same bits everywhere.
+// bf16, and each has a code of 8 bits (-127 … 127) or 4 bits (-8 … 7). A weight is code * scale, +0 where that is a
+// zero, which float32 holds exactly, so that the product of such weights obeys the one rule and has the same bits
+// everywhere.
 //
 // 8 bits: scale = max |w| / 127. 4 bits: scale = w / -8, w the first weight of the largest magnitude (as llama.cpp's
 // Q4_0 has it). Scales round to the nearest bf16; a code is weight / scale to the nearest integer, ties to even, within
-// its range; all are 0 where the scale is. A group with a weight that is not finite has the scale NaN.
+// its range; all are 0 where the scale is. A group whose scale would be 2^112 or more, or is not finite, has the scale
+// NaN.
 //
 // The part of a panel (16 outputs) in one slice: scales [groups][16], groups rounded up to an even number, then codes,
-// 8 bits as int8 [inputs][16], 4 bits as uint32 [ceil(inputs / 8)][16], the first input in the lowest bits, in two's
-// complement.
+// 8 bits as int8 [inputs][16], 4 bits as uint32 [ceil(inputs / 8)][16], code + 8, the first input in the lowest
+// bits. Behind all panels there are kPadding bytes, which are read and not used.
 
 inline constexpr std::int64_t kGroup = 32;
 /// Inputs whose codes of 4 bits share a word.
 inline constexpr std::int64_t kOctet = 8;
+/// Codes of 4 bits are stored plus this.
+inline constexpr int kBias4 = 8;
+inline constexpr std::int64_t kPadding = 4;
 
 TESSERA_HOST_DEVICE inline std::int64_t scale_bytes(std::int64_t depth) {
   return (depth + 2 * kGroup - 1) / (2 * kGroup) * 64;

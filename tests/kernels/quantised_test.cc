@@ -16,20 +16,22 @@ namespace {
 struct Job {
   std::int64_t rows, runs, run_length, outputs;
   bool bias, residual;
+  float size = 1.0F;  ///< of the weights
 };
 
-// code * scale of each weight of a row, straight from kernels/quantised.h.
+// The weights that a row keeps, straight from kernels/quantised.h.
 std::vector<float> kept(const float* row, std::int64_t inputs, int bits) {
   std::vector<float> values(row, row + inputs);
   for (std::int64_t k = 0; k < inputs;) {
     const std::int64_t end = std::min({k / 256 * 256 + 256, k + 32, inputs});
     const auto less = [](float a, float b) { return std::fabs(a) < std::fabs(b); };
     const float most = *std::max_element(row + k, row + end, less);
-    const float scale = float_from_bf16(bf16_from_float(bits == 8 ? std::fabs(most) / 127.0F : most / -8.0F));
+    float scale = float_from_bf16(bf16_from_float(bits == 8 ? std::fabs(most) / 127.0F : most / -8.0F));
+    if (std::fabs(scale) >= 0x1p112F) scale = NAN;
     for (; k < end; ++k) {
       const float least = bits == 8 ? -127.0F : -8.0F;
       const float code = scale == 0 ? 0 : std::clamp(std::nearbyint(row[k] / scale), least, bits == 8 ? 127.0F : 7.0F);
-      values[static_cast<std::size_t>(k)] = code * scale;
+      values[static_cast<std::size_t>(k)] = code * scale + 0.0F;
     }
   }
   return values;
@@ -65,7 +67,7 @@ std::vector<Backend> backends_with(WeightStorage storage) {
 void check(const Job& j, WeightStorage storage, Random& random) {
   const std::int64_t inputs = j.runs * j.run_length;
   const auto x = random.floats(j.rows * inputs);
-  const auto w = random.floats(inputs * j.outputs);
+  const auto w = random.floats(inputs * j.outputs, j.size);
   const auto bias = random.floats(j.outputs);
   const auto residual = random.floats(j.rows * j.outputs);
   const auto prepare = [&](Probe& p) {
@@ -103,6 +105,9 @@ void check_shapes(WeightStorage storage) {
     check(j, storage, random);
   }
   check({1, 1, 1100, 600, true, false}, storage, random);
+  check({2, 1, 0, 100, true, true}, storage, random);
+  // Scales below the normal numbers, and some of 4 bits at the end of their range and beyond.
+  for (const float size : {0x1p-130F, 0x1.2p113F}) check({1, 1, 70, 70, false, false, size}, storage, random);
   check({200, 1, 300, 400, false, true}, storage, random);
 }
 
@@ -151,6 +156,19 @@ TEST(Quantised, ZerosStayZeroAndNoNumberIsHidden) {
   }
 }
 
+// Kernels multiply scales by numbers above 2^15.
+TEST(Quantised, ScalesBeyondTheRangeAreNoNumbers) {
+  for (const int bits : {8, 4}) {
+    const float levels = bits == 8 ? 127.0F : 8.0F;
+    const auto scale = [&](float wanted) {
+      const std::array<float, 2> w{1.0F, -wanted * levels};
+      return float_from_bf16(quantised::quantise(w.data(), 2, bits).scale);
+    };
+    EXPECT_EQ(scale(0x1.fep111F), 0x1.fep111F) << bits;
+    EXPECT_TRUE(std::isnan(scale(0x1p112F))) << bits;
+  }
+}
+
 // What decides directly stays as stored.
 TEST(Quantised, OnlyLayersOfNetworks) {
   ContextOptions options;
@@ -160,7 +178,7 @@ TEST(Quantised, OnlyLayersOfNetworks) {
   EXPECT_EQ(pack_weights(context, {w.data(), 64, 64}).bits, 0);
   const PackedWeights packed = pack_weights(context, {w.data(), 64, 64}, {DType::bf16, Math::fast});
   EXPECT_EQ(packed.bits, 4);
-  EXPECT_EQ(packed.panels.size() * 4, 64 * 64 / 2 + 64 * 64 / 32 * 2);
+  EXPECT_EQ(packed.panels.size() * 4, 64 * 64 / 2 + 64 * 64 / 32 * 2 + quantised::kPadding);
 }
 
 TEST(Quantised, Speed) {
