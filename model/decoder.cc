@@ -11,8 +11,6 @@
 namespace tessera {
 namespace {
 
-const std::string kEmbedding = "model.embed_tokens";
-
 NormLayer final_norm(Context& context, Checkpoint& checkpoint, const std::string& name, const DecoderConfig& config) {
   return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
 }
@@ -20,11 +18,11 @@ NormLayer final_norm(Context& context, Checkpoint& checkpoint, const std::string
 Tensor load_table(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
   Tensor table = context.allocate({config.vocabulary, config.hidden});
   if (context.device().is_cuda()) {
-    const auto values = checkpoint.floats(kEmbedding + ".weight", table.shape());
+    const auto values = checkpoint.floats(embedding_name(), table.shape());
     context.upload(values.data(), table.bytes(), values.size() * sizeof(float));
     return table;
   }
-  const TensorRows rows = checkpoint.rows(kEmbedding + ".weight", table.shape());
+  const TensorRows rows = checkpoint.rows(embedding_name(), table.shape());
   const WeightSource source({rows.stored}, config.hidden);
   const Matrix to = table;
   context.parallel_for(config.vocabulary, 256, [&](std::int64_t begin, std::int64_t end) {
@@ -84,8 +82,7 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
     : config_(std::move(config)),
       embeddings_(load_table(context, checkpoint, config_)),
       norm_(final_norm(context, checkpoint, "model.norm", config_)),
-      head_(context, checkpoint, {{(config_.tied ? kEmbedding : "lm_head") + ".weight", "", config_.vocabulary}},
-            config_.hidden) {
+      head_(context, checkpoint, {{head_name(config_), "", config_.vocabulary}}, config_.hidden) {
   for (std::size_t i = 0; i < config_.layers.size(); ++i) {
     layers_.emplace_back(context, checkpoint, layer_names(config_, i), config_.layers[i], config_);
   }

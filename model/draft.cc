@@ -6,6 +6,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/error.h"
+#include "kernels/quantised.h"
 
 namespace tessera {
 namespace {
@@ -22,6 +23,13 @@ DecoderConfig one_layer(const DecoderConfig& decoder) {
   DecoderConfig config = decoder;
   config.layers = {decoder.draft.value().layer};
   return config;
+}
+
+std::optional<PackedWeights> narrow_head(Context& context, Checkpoint& checkpoint, const DecoderConfig& config,
+                                         std::int64_t most) {
+  if (context.weights() != WeightStorage::stored || config.vocabulary * config.hidden <= most) return std::nullopt;
+  const TensorRows rows = checkpoint.rows(head_name(config), {config.vocabulary, config.hidden});
+  return quantised::pack(context, WeightSource({rows.stored}, config.hidden), 4);
 }
 
 // A sequence's ids and what is drafted behind them.
@@ -172,7 +180,7 @@ std::int32_t DraftModel::Session::draw(Context& context, std::size_t layer, Matr
   WantedIds wanted;
   if (pick.reach) wanted.add(pick.reach(position));
   const auto panels = wanted.panels(model_.config_.vocabulary);
-  const Tensor logits = model_.decoder_.project(context, row, panels);
+  const Tensor logits = model_.project(context, row, panels);
   return pick.draw(download_logits(context, logits, panels), position);
 }
 
@@ -210,18 +218,27 @@ std::vector<std::int32_t> DraftModel::Session::propose(Context& context, std::sp
   return std::move(ids.drafted);
 }
 
-DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder)
+DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder, std::int64_t most_of_head)
     : decoder_(decoder), config_(one_layer(decoder.config())), chained_(decoder.config().draft->chained) {
   const auto names = [&] { return draft_names(decoder.config(), layers()); };
   while (checkpoint.has(names().join) && !(chained_ && layers() == 1)) {
     layers_.emplace_back(context, checkpoint, names(), config_);
   }
   if (layers_.empty()) return;
+  head_ = narrow_head(context, checkpoint, config_, most_of_head);
   const DraftNames first = draft_names(decoder.config(), 0);
   checkpoint.ignore_outside(first.all);
   for (const std::string& prefix : first.repeated) checkpoint.ignore_prefix(prefix);
   checkpoint.ignore_suffix("rotary_emb.inv_freq");
   checkpoint.finish();
+}
+
+Tensor DraftModel::project(Context& context, ConstMatrix normed, std::span<const IdRange> only) const {
+  if (!head_) return decoder_.project(context, normed, only);
+  Tensor logits = context.scratch({normed.rows, config_.vocabulary});
+  if (only.empty()) product(context, normed, *head_, {}, logits);
+  for (const IdRange& ids : only) product(context, normed, *head_, {}, logits, {ids.first, ids.count});
+  return logits;
 }
 
 int DraftModel::reach(int frame) const {
@@ -238,10 +255,11 @@ std::unique_ptr<Drafter> DraftModel::start(Context& context, std::int64_t capaci
   return std::make_unique<Session>(context, *this, capacity);
 }
 
-std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder, const Decoder& decoder) {
+std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder, const Decoder& decoder,
+                                        std::int64_t most_of_head) {
   if (!decoder.config().draft) return nullptr;
   Checkpoint checkpoint = open_weights(folder, decoder.config());
-  auto drafts = std::make_unique<DraftModel>(context, checkpoint, decoder);
+  auto drafts = std::make_unique<DraftModel>(context, checkpoint, decoder, most_of_head);
   return drafts->layers() == 0 ? nullptr : std::move(drafts);
 }
 

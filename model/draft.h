@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "model/draft_layer.h"
@@ -24,11 +26,17 @@ namespace tessera {
 /// the decoder's own tables (DeepSeek's README_WEIGHTS) and are not read, as in SGLang.
 class DraftModel : public DraftSource {
  public:
+  /// A draft is verified, so that its logits need not be the head's: a head of more weights than this is kept once more
+  /// in 4 bits (kernels/quantised.h) for drafts. Else every draft reads as much of a large vocabulary as the step that
+  /// it should save. Not where --weights keeps the head in few bits itself.
+  static constexpr std::int64_t kMostOfHead = std::int64_t{1} << 23;
+
   /// Reads as many layers as `checkpoint` has and the family uses; other tensors are left alone. `decoder` must outlive
   /// this. Throws CheckpointError.
-  DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder);
+  DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder, std::int64_t most_of_head = kMostOfHead);
 
   [[nodiscard]] int layers() const noexcept { return static_cast<int>(layers_.size()); }
+  [[nodiscard]] bool has_own_head() const noexcept { return head_.has_value(); }
   /// Of chained layers the rest of the frame, 3 ids where there is none; else an id a layer.
   [[nodiscard]] int reach(int frame) const override;
   [[nodiscard]] bool reads_hidden() const override { return true; }
@@ -38,14 +46,19 @@ class DraftModel : public DraftSource {
  private:
   class Session;
 
+  /// Logits [rows, vocabulary] of normed rows, those of `only` or, where it is empty, all.
+  [[nodiscard]] Tensor project(Context& context, ConstMatrix normed, std::span<const IdRange> only) const;
+
   const Decoder& decoder_;
   DecoderConfig config_;  // of a decoder of one such layer
   bool chained_;
   std::vector<DraftLayer> layers_;
+  std::optional<PackedWeights> head_;  // none: the decoder's
 };
 
 /// The MTP layers of a public checkpoint folder; null when the family or the folder has none. Throws CheckpointError.
 [[nodiscard]] std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder,
-                                                      const Decoder& decoder);
+                                                      const Decoder& decoder,
+                                                      std::int64_t most_of_head = DraftModel::kMostOfHead);
 
 }  // namespace tessera

@@ -8,6 +8,10 @@ std::size_t stored_layers(const DecoderConfig& config) {
   return config.paired ? config.layers.size() / 2 : config.layers.size();
 }
 
+std::string embedding_name() { return "model.embed_tokens.weight"; }
+
+std::string head_name(const DecoderConfig& config) { return config.tied ? embedding_name() : "lm_head.weight"; }
+
 LayerNames layer_names(const DecoderConfig& config, std::size_t layer) {
   const std::string prefix = layer_prefix(config.paired ? layer / 2 : layer);
   const std::string half = config.paired ? "." + std::to_string(layer % 2) : "";

@@ -16,6 +16,9 @@ struct LayerNames {
   std::string mlp;
   std::string mixture;
 };
+[[nodiscard]] std::string embedding_name();
+/// The embedding table's where they are tied.
+[[nodiscard]] std::string head_name(const DecoderConfig& config);
 [[nodiscard]] LayerNames layer_names(const DecoderConfig& config, std::size_t layer);
 
 /// Where the tensors of layer `index` of multi-token prediction are, in a family that has such layers.

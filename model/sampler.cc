@@ -1,6 +1,7 @@
 #include "model/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -30,21 +31,25 @@ std::uint64_t mix(std::uint64_t x) {
 
 std::uint64_t next_key(std::uint64_t key, std::uint64_t value) { return mix(key + 0x9e3779b97f4a7c15U * (value + 1)); }
 
-// Standard Gumbel noise. The uniform number is (k + 1/2) / 2^53: never 0 and never 1.
-double noise(std::uint64_t position_key, std::int32_t id) {
-  const std::uint64_t bits = next_key(position_key, static_cast<std::uint64_t>(id)) >> 11;
-  const double uniform = (static_cast<double>(bits) + 0.5) * 0x1p-53;
+// Standard Gumbel noise of random bits. The uniform number is (k + 1/2) / 2^53: never 0 and never 1.
+double noise(std::uint64_t bits) {
+  const double uniform = (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53;
   return -exact_log(-exact_log(uniform));
 }
+
+// The noise of such bits is less. Behind n leading ones the uniform number u is below 1 - 2^-(n + 1), so that -log(u)
+// is above 2^-(n + 1) and the noise below (n + 1) log(2), which is rounded up here.
+double noise_bound(std::uint64_t bits) { return 0.6932 * (std::countl_one(bits) + 1); }
 
 // Nothing too for what is no number.
 double weight(double logit, double most) { return most - logit <= kNegligible ? exact_exp(logit - most) : 0; }
 
 }  // namespace
 
+// As it begins, behind all that may come.
 struct Sampler::Candidate {
-  double logit;
-  std::int32_t id;
+  double logit = -std::numeric_limits<double>::infinity();
+  std::int32_t id = std::numeric_limits<std::int32_t>::max();
   // Likelier first.
   friend bool operator<(const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
@@ -117,35 +122,51 @@ void Sampler::keep_likeliest(std::vector<Candidate>& all) const {
 }
 
 // Gumbel-max: the largest logit + noise is a draw from the softmax.
-std::int32_t Sampler::race(std::span<const Candidate> all, std::int64_t position) const {
-  const std::uint64_t key = next_key(next_key(0, options_.seed), static_cast<std::uint64_t>(position));
-  const auto value = [&](const Candidate& c) { return c.logit + noise(key, c.id); };
-  // From the likeliest on nearly all others are out of reach.
-  const Candidate& first = *std::min_element(all.begin(), all.end());
-  Candidate best{value(first), first.id};
-  for (const Candidate& c : all) {
-    if (c.logit + kMostNoise < best.logit) continue;
-    best = std::min(best, Candidate{value(c), c.id});
+class Sampler::Race {
+ public:
+  Race(std::uint64_t seed, std::int64_t position)
+      : key_(next_key(next_key(0, seed), static_cast<std::uint64_t>(position))) {}
+  // Nearly all are out of reach of the best so far, and most of the rest draw little noise: logarithms are dear.
+  void take(const Candidate& c) {
+    if (c.logit + kMostNoise < best_.logit) return;
+    const std::uint64_t bits = next_key(key_, static_cast<std::uint64_t>(c.id));
+    if (c.logit + noise_bound(bits) < best_.logit) return;
+    best_ = std::min(best_, Candidate{c.logit + noise(bits), c.id});
   }
-  return best.id;
+  [[nodiscard]] Candidate winner() const { return best_; }
+
+ private:
+  std::uint64_t key_;
+  Candidate best_;
+};
+
+Sampler::Candidate Sampler::draw_filtered(std::span<const float> logits, std::int64_t position, const IdCounts& counts,
+                                          std::span<const IdRange> allowed) const {
+  std::vector<Candidate> all;
+  all.reserve(logits.size());
+  for_each(logits, counts, allowed, [&](const Candidate& c) { all.push_back(c); });
+  if (all.empty()) return {};
+  keep_top_k(all);
+  keep_likeliest(all);
+  Race race(options_.seed, position);
+  for (const Candidate& c : all) race.take(c);
+  return race.winner();
 }
 
 std::int32_t Sampler::draw(std::span<const float> logits, std::int64_t position, const IdCounts& counts,
                            std::span<const IdRange> allowed) const {
-  std::vector<Candidate> all;
+  Candidate drawn;
   if (options_.temperature == 0) {
-    for_each(logits, counts, allowed, [&](const Candidate& c) {
-      if (all.empty()) all.push_back(c);
-      if (c < all.front()) all.front() = c;
-    });
+    for_each(logits, counts, allowed, [&](const Candidate& c) { drawn = std::min(drawn, c); });
+  } else if (options_.top_k > 0 || options_.top_p < 1 || options_.min_p > 0) {
+    drawn = draw_filtered(logits, position, counts, allowed);
   } else {
-    for_each(logits, counts, allowed, [&](const Candidate& c) { all.push_back(c); });
+    Race race(options_.seed, position);
+    for_each(logits, counts, allowed, [&](const Candidate& c) { race.take(c); });
+    drawn = race.winner();
   }
-  require(!all.empty(), "no id may come: nothing is allowed, or no logit is finite");
-  if (options_.temperature == 0) return all.front().id;
-  keep_top_k(all);
-  keep_likeliest(all);
-  return race(all, position);
+  require(drawn.id != Candidate().id, "no id may come: nothing is allowed, or no logit is finite");
+  return drawn.id;
 }
 
 double log_probability(std::span<const float> logits, std::int32_t id) {

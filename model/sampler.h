@@ -46,13 +46,15 @@ class Sampler {
 
  private:
   struct Candidate;
+  class Race;
   [[nodiscard]] double penalised(double logit, std::int32_t id, const IdCounts& counts) const;
   template <class Take>
   void for_each(std::span<const float> logits, const IdCounts& counts, std::span<const IdRange> allowed,
                 const Take& take) const;
   void keep_top_k(std::vector<Candidate>& candidates) const;
   void keep_likeliest(std::vector<Candidate>& candidates) const;
-  [[nodiscard]] std::int32_t race(std::span<const Candidate> candidates, std::int64_t position) const;
+  [[nodiscard]] Candidate draw_filtered(std::span<const float> logits, std::int64_t position, const IdCounts& counts,
+                                        std::span<const IdRange> allowed) const;
 
   SamplerOptions options_;
 };

@@ -44,13 +44,21 @@ std::vector<float> widened(const StoredTensor& tensor, std::size_t count) {
   return out;
 }
 
-// A sum of four uniform numbers is normal enough, and few values a power of two apart fit every type.
-std::vector<float> noise(DType type, const Shape& shape) {
+std::uint64_t seed_of(std::string_view name) {
+  std::uint64_t seed = 1;
+  for (const char c : name) seed = seed * 1099511628211U + static_cast<unsigned char>(c);
+  return seed;
+}
+
+// A sum of four uniform numbers is normal enough, and few values a power of two apart fit every type. Biases are
+// zeros: one of a router would choose the same experts for all ids.
+std::vector<float> noise(std::string_view name, DType type, const Shape& shape) {
   std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+  if (name.ends_with("bias")) return values;
   const float spread = shape.size() < 2 ? 1.0F : 1.0F / std::sqrt(static_cast<float>(shape.back()));
   float step = spread / 4.0F;
   if (type != DType::f32) step = std::exp2(std::round(std::log2(step)));
-  std::uint64_t state = 1 + values.size();
+  std::uint64_t state = seed_of(name);
   for (float& value : values) {
     state = state * 6364136223846793005U + 1442695040888963407U;
     const std::uint64_t bits = state >> 40;
@@ -106,7 +114,7 @@ const StoredTensor& Checkpoint::use(std::string_view name, const Shape& shape) {
 }
 
 std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape, std::int64_t pieces) {
-  if (random_) return parameters_ += element_count(shape), noise(*random_, shape);
+  if (random_) return parameters_ += element_count(shape), noise(name, *random_, shape);
   const bool first = !used_.contains(name);
   const bool packed = is_mxfp4(name);
   if (packed && (shape.size() != 2 || shape[1] % detail::kMxBlock != 0)) {

@@ -249,6 +249,28 @@ TEST(Frames, WhatTheGrammarForbidsIsNotDrafted) {
   EXPECT_EQ(got.counts.accepted, got.counts.drafted);
 }
 
+// Heads in 4 bits draft otherwise, nearly as well, and what comes is the same.
+TEST(NarrowHeads, ChangeNoId) {
+  for (const char* folder : {"drafts/mimo_v2_three_bf16", "drafts/deepseek_v3_bf16", "drafts/longcat_flash_bf16"}) {
+    Model model(kGolden + folder);
+    const auto narrow = load_drafts(model.context, kGolden + folder, *model.decoder, 0);
+    EXPECT_TRUE(narrow->has_own_head());
+    EXPECT_FALSE(model.drafts->has_own_head());
+    for (const double temperature : {0.0, 0.8}) {
+      const Ids prompt{5, 9, 2};
+      const Drafted expected = run(model, nullptr, prompt, options_for(temperature, 0, 100));
+      const Drafted exact = run(model, model.drafts.get(), prompt, options_for(temperature, 2, 100));
+      const Drafted got = run(model, narrow.get(), prompt, options_for(temperature, 2, 100));
+      EXPECT_EQ(got.ids, expected.ids) << folder << ", " << temperature;
+      EXPECT_EQ(got.log_probabilities, expected.log_probabilities);
+      EXPECT_GT(got.counts.drafted, 0);
+      std::printf("    %s, T %g: of %ld drafted %ld accepted, by the exact head of %ld %ld\n", folder, temperature,
+                  static_cast<long>(got.counts.drafted), static_cast<long>(got.counts.accepted),
+                  static_cast<long>(exact.counts.drafted), static_cast<long>(exact.counts.accepted));
+    }
+  }
+}
+
 TEST(Sources, MixInABatch) {
   Model model(kGolden + "drafts/mimo_v2_three_bf16");
   const LookupDrafts lookup;

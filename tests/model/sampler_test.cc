@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -69,6 +70,34 @@ TEST(Sampler, NoiseIsOfSeedPositionAndId) {
     EXPECT_EQ(a.draw(kLogits, i, {}), a.draw(kLogits, i, {}, parts));
   }
   EXPECT_GT(other_seed, 50);
+}
+
+// By logarithms of every id's number, and without the sampler's shortcuts.
+TEST(Sampler, DrawsTheLargestOfAllNoises) {
+  const auto mixed = [](std::uint64_t key, std::uint64_t value) {
+    std::uint64_t x = key + 0x9e3779b97f4a7c15U * (value + 1);
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    return x ^ (x >> 31);
+  };
+  SamplerOptions options;
+  options.seed = 11;
+  for (const float spread : {0.0F, 0.5F, 4.0F}) {
+    std::vector<float> logits(700);
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      logits[i] = spread * static_cast<float>(mixed(1, i) >> 40) * 0x1p-24F;
+    }
+    for (std::int64_t position = 0; position < 200; ++position) {
+      const std::uint64_t key = mixed(mixed(0, 11), static_cast<std::uint64_t>(position));
+      std::vector<double> values;
+      for (std::size_t id = 0; id < logits.size(); ++id) {
+        const double uniform = (static_cast<double>(mixed(key, id) >> 11) + 0.5) * 0x1p-53;
+        values.push_back(logits[id] - std::log(-std::log(uniform)));
+      }
+      const auto best = std::max_element(values.begin(), values.end()) - values.begin();
+      ASSERT_EQ(Sampler(options).draw(logits, position, {}), best) << spread << ", " << position;
+    }
+  }
 }
 
 TEST(Sampler, KeepsTheLikeliest) {
