@@ -249,7 +249,7 @@ TEST(Frames, WhatTheGrammarForbidsIsNotDrafted) {
   EXPECT_EQ(got.counts.accepted, got.counts.drafted);
 }
 
-// Heads in 4 bits draft otherwise, nearly as well, and what comes is the same.
+// Whatever heads in 4 bits draft, what comes is the same.
 TEST(NarrowHeads, ChangeNoId) {
   for (const char* folder : {"drafts/mimo_v2_three_bf16", "drafts/deepseek_v3_bf16", "drafts/longcat_flash_bf16"}) {
     Model model(kGolden + folder);
