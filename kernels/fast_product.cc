@@ -46,7 +46,7 @@ void fast_tile(const ProductJob& job, const ProductTile& tile, const bfloat::Ker
       }
       unit.multiply({rows, count, steps, panels + layout.offset(k, tile.first_panel), layout.depth(k) * 16, tile.panels,
                      sums + r * columns, columns, k == 0});
-      if (k + depth == weights.inputs) finish_rows(job, tile, r, count, sums);
+      if (k + depth == weights.inputs) finish_rows(job, tile, r, count, sums, columns);
     }
   }
 }
@@ -97,7 +97,7 @@ void fast_product(Context& context, const ProductJob& job) {
     throw ArgumentError("product: the weights were packed for fast math, which this context has not");
   }
   const bfloat::Kernels unit = bfloat::kernels_of(context, *context.bfloat_unit());
-  const ProductPlan plan(job, context.threads(), kFastTileRows, kFastTilePanels);
+  const ProductPlan plan(job, context.threads(), {kFastTileRows, bfloat::kBlockRows, kFastTilePanels});
   context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kFastTile)](auto begin, auto end) {
     for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), unit);
   });

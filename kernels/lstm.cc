@@ -47,7 +47,7 @@ static void update_cells(const LstmCellJob& job, std::int64_t begin, std::int64_
 /// Blocks [begin, end) of one step. Backwards, what the last step read last comes first, and is still in cache.
 void lstm_blocks(const ProductJob& product, const LstmCellJob& cells, bool backwards, std::int64_t begin,
                  std::int64_t end) {
-  constexpr std::int64_t kAtOnce = kTilePanels / 4;
+  constexpr std::int64_t kAtOnce = 3;
   const std::int64_t groups = (end - begin + kAtOnce - 1) / kAtOnce;
   const auto tile = [&](std::int64_t group, std::int64_t row) {
     const std::int64_t first = begin + (backwards ? groups - 1 - group : group) * kAtOnce;

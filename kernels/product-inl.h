@@ -17,12 +17,12 @@ namespace tessera::HWY_NAMESPACE {
 
 /// A block of rows times all panels: the rows stay in the first-level cache, the panels stream from the second. Four
 /// left are two and two, not three and one.
-template <int kRows, int kPanels, class T>
-static void multiply_panels(const float* rows, std::int64_t row_step, const SliceRuns& slice, const T* panels,
-                            std::int64_t panel_step, std::int64_t panel_count, const Sink& sink, Ahead& ahead) {
+template <int kRows, int kPanels, class AnyRows, class T>
+static void multiply_panels(AnyRows rows, const SliceRuns& slice, const T* panels, std::int64_t panel_step,
+                            std::int64_t panel_count, const Sink& sink, Ahead& ahead) {
   std::int64_t p = 0;
   const auto block = [&]<int kCount>() HWY_ATTR {
-    multiply_block<kRows, kCount>(rows, row_step, slice, panels + p * panel_step, panel_step, sink.at(0, p), ahead);
+    multiply_block<kRows, kCount>(rows, slice, panels + p * panel_step, panel_step, sink.at(0, p), ahead);
     p += kCount;
   };
   while (panel_count - p >= kPanels && (kPanels != 3 || panel_count - p != 4)) block.template operator()<kPanels>();
@@ -33,11 +33,12 @@ static void multiply_panels(const float* rows, std::int64_t row_step, const Slic
 }
 
 /// One slice of a tile's rows, block after block: in place, or staged side by side when they are many short runs, or
-/// several and the block takes `whole` ones only.
+/// several and the block takes `whole` ones only. `blocks`, if any, is room for all of the tile's as StagedRows.
 class SliceRows {
  public:
-  SliceRows(const Rows& x, std::int64_t first, std::int64_t k, std::int64_t depth, bool whole, float* staged)
-      : x_(x), first_(first), k_(k), depth_(depth), staged_(staged) {
+  SliceRows(const Rows& x, std::int64_t first, std::int64_t k, std::int64_t depth, bool whole, float* staged,
+            float* blocks)
+      : x_(x), first_(first), k_(k), depth_(depth), staged_(staged), blocks_(blocks) {
     stages_ = x.runs > 1 && (whole || x.run_length < SliceRuns::kLeastRun);
     stages_ ? runs_.add({0, depth}) : find_runs();
   }
@@ -49,6 +50,22 @@ class SliceRows {
     for (int i = 0; i < count; ++i) stage_row(x_, first_ + r + i, k_, depth_, staged_ + i * kSlice);
     return staged_;
   }
+  [[nodiscard]] bool has_blocks() const { return blocks_ != nullptr; }
+  [[nodiscard]] SliceRuns block_runs() const {
+    SliceRuns one;
+    one.add({0, depth_});
+    return one;
+  }
+  /// Rows r … r + kStagedRows - 1, a multiple of as many; staged when they are asked for the first time, in order.
+  StagedRows block(std::int64_t r, std::int64_t count, Ahead& ahead) {
+    float* block = blocks_ + r / kStagedRows * StagedRows::kSize;
+    if (r == staged_rows_) {
+      for (int i = 0; i < kStagedRows; ++i) stage(r + i, block + i * 16);
+      staged_rows_ += kStagedRows;
+      ahead.rows(this->ahead(staged_rows_, std::min<std::int64_t>(count - staged_rows_, kStagedRows)));
+    }
+    return {block};
+  }
   /// What later blocks read of their rows first.
   [[nodiscard]] Ahead::Stretches ahead(std::int64_t r, std::int64_t count) const {
     if (depth_ == 0) return {};
@@ -58,6 +75,16 @@ class SliceRows {
   }
 
  private:
+  void stage(std::int64_t r, float* out) const {
+    HWY_ALIGN float copy[kSlice];
+    const bool one = !stages_ && runs_.count == 1;
+    if (!one) stage_row(x_, first_ + r, k_, depth_, copy);
+    const float* row = one ? x_.data + (first_ + r) * x_.step + runs_.runs[0].offset : copy;
+    std::int64_t k = 0;
+    for (; k + 16 <= depth_; k += 16, out += StagedRows::kPiece) store(load(row + k), out);
+    if (k < depth_) store(load_first(row + k, depth_ - k), out);
+  }
+
   void find_runs() {
     std::int64_t k = k_;
     for (std::int64_t left = depth_; left > 0;) {
@@ -74,22 +101,24 @@ class SliceRows {
   std::int64_t k_;
   std::int64_t depth_;
   float* staged_;
+  float* blocks_;
+  std::int64_t staged_rows_ = 0;
   bool stages_;
   SliceRuns runs_;
 };
 
-/// Row blocks from the largest down to one row: each sum is its own chain, so the cut changes no bit. `done(r, n)`
-/// hears of each block while its sums are in the first-level cache.
+/// Row blocks from row `r` on, from the largest down to one row: each sum is its own chain, so the cut changes no bit.
+/// `done(r, n)` hears of each block while its sums are in the first-level cache.
 template <int kPanels, class T, class Done>
-static void multiply_rows(const SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_step,
-                          std::int64_t panel_count, const Sink& sink, Ahead& ahead, const Done& done) {
-  std::int64_t r = 0;
+static void multiply_rows(const SliceRows& rows, std::int64_t r, std::int64_t count, const T* panels,
+                          std::int64_t panel_step, std::int64_t panel_count, const Sink& sink, Ahead& ahead,
+                          const Done& done) {
   const auto blocks = [&]<int kRows>() HWY_ATTR {
     for (; r + kRows <= count; r += kRows) {
       const float* x = rows.at(r, kRows);
       ahead.rows(rows.ahead(r + kRows, std::min<std::int64_t>(count - r - kRows, kRows)));
-      multiply_panels<kRows, kPanels>(x, rows.step(), rows.runs(), panels, panel_step, panel_count, sink.at(r, 0),
-                                      ahead);
+      multiply_panels<kRows, kPanels>(RowsInPlace{x, rows.step()}, rows.runs(), panels, panel_step, panel_count,
+                                      sink.at(r, 0), ahead);
       done(r, kRows);
     }
   };
@@ -111,24 +140,38 @@ inline constexpr std::int64_t kRowsAsStored = std::is_same_v<T, float> ? INT64_M
                                               : kStreams<T>            ? kBlockRows
                                                                        : 0;
 
+/// Rows in staged blocks as far as there is room for them, the others in place.
 template <class T, class Done>
-static void multiply_slice(const SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_count,
-                           float* wide, const Sink& sink, Ahead& ahead, const Done& done) {
+static void multiply_many(SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_step,
+                          std::int64_t panel_count, const Sink& sink, Ahead& ahead, const Done& done) {
+  std::int64_t r = 0;
+  if constexpr (kStages && std::is_same_v<T, float>) {
+    const SliceRuns runs = rows.block_runs();
+    for (; rows.has_blocks() && r + kStagedRows <= count; r += kStagedRows) {
+      multiply_panels<kStagedRows, kStagedPanels>(rows.block(r, count, ahead), runs, panels, panel_step, panel_count,
+                                                  sink.at(r, 0), ahead);
+      done(r, kStagedRows);
+    }
+  }
+  multiply_rows<kBlockPanels>(rows, r, count, panels, panel_step, panel_count, sink, ahead, done);
+}
+
+template <class T, class Done>
+static void multiply_slice(SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_count, float* wide,
+                           const Sink& sink, Ahead& ahead, const Done& done) {
   const std::int64_t depth = rows.runs().depth();
   const std::int64_t step = PanelStep<T>::of(depth);
   if constexpr (kStreams<T>) {
     if (count <= kStreamRows) {
-      return multiply_rows<kStreamPanels>(rows, count, panels, step, panel_count, sink, ahead, done);
+      return multiply_rows<kStreamPanels>(rows, 0, count, panels, step, panel_count, sink, ahead, done);
     }
   }
   if constexpr (kRowsAsStored < T >> 0) {
-    if (count <= kRowsAsStored<T>) {
-      return multiply_rows<kBlockPanels>(rows, count, panels, step, panel_count, sink, ahead, done);
-    }
+    if (count <= kRowsAsStored<T>) return multiply_many(rows, count, panels, step, panel_count, sink, ahead, done);
   }
   if constexpr (!std::is_same_v<T, float>) {
     for (std::int64_t p = 0; p < panel_count; ++p) widen_panel(panels + p * step, depth, wide + p * kSlice * 16);
-    multiply_rows<kBlockPanels>(rows, count, wide, kSlice * 16, panel_count, sink, ahead, done);
+    multiply_many(rows, count, wide, kSlice * 16, panel_count, sink, ahead, done);
   }
 }
 

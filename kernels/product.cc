@@ -26,11 +26,24 @@ static const T* panels_of(const PackedWeights& weights, std::int64_t k, std::int
   return reinterpret_cast<const T*>(weights.panels.bytes()) + slices + panel * PanelStep<T>::of(weights.slice_depth(k));
 }
 
-/// One slice of a tile's panels, for `Ahead`.
+static ProductTile chunk_of(const ProductTile& tile, std::int64_t panel) {
+  return {tile.first_row, tile.rows, tile.first_panel + panel, std::min(kChunkPanels, tile.panels - panel)};
+}
+
+/// One slice of a chunk's panels, for `Ahead`.
 template <class T>
-static Ahead::Stretches panels_ahead(const PackedWeights& weights, const ProductTile& tile, std::int64_t k) {
-  const auto bytes = static_cast<std::int64_t>(sizeof(T)) * PanelStep<T>::of(weights.slice_depth(k)) * tile.panels;
-  return {reinterpret_cast<const char*>(panels_of<T>(weights, k, tile.first_panel)), 0, bytes, 1};
+static Ahead::Stretches panels_ahead(const PackedWeights& weights, const ProductTile& chunk, std::int64_t k) {
+  const auto bytes = static_cast<std::int64_t>(sizeof(T)) * PanelStep<T>::of(weights.slice_depth(k)) * chunk.panels;
+  return {reinterpret_cast<const char*>(panels_of<T>(weights, k, chunk.first_panel)), 0, bytes, 1};
+}
+
+/// What is read behind the chunk that begins at `panel`: the tile's next one, its next slice, the next tile.
+template <class T>
+static Ahead::Stretches panels_behind(const PackedWeights& weights, const ProductTile& tile, const ProductTile& next,
+                                      std::int64_t k, std::int64_t panel) {
+  if (panel + kChunkPanels < tile.panels) return panels_ahead<T>(weights, chunk_of(tile, panel + kChunkPanels), k);
+  if (k + kSlice < weights.inputs) return panels_ahead<T>(weights, chunk_of(tile, 0), k + kSlice);
+  return panels_ahead<T>(weights, chunk_of(next, 0), 0);
 }
 
 /// Without a point function, scale, residual or half a panel the sums need no pass of their own.
@@ -41,40 +54,47 @@ static bool is_plain(const ProductJob& job, const ProductTile& tile) {
 }
 
 struct MinusZeros {
-  HWY_ALIGN float data[kTilePanels * 16];
+  HWY_ALIGN float data[kChunkPanels * 16];
   constexpr MinusZeros() : data() {
     for (float& x : data) x = -0.0F;
   }
 };
 static constexpr MinusZeros kMinusZeros;
 
-static Sink sink_of(const ProductJob& job, const ProductTile& tile, float* sums, bool first, bool out) {
-  const std::int64_t step = tile.panels * 16;
-  Sink sink{sums, step, kMinusZeros.data, sums, step};
+/// `sums` are the chunk's, `sum_step` floats a row.
+static Sink sink_of(const ProductJob& job, const ProductTile& chunk, float* sums, std::int64_t sum_step, bool first,
+                    bool out) {
+  Sink sink{sums, sum_step, kMinusZeros.data, sums, sum_step};
   if (first) sink.from = kMinusZeros.data, sink.from_step = 0;
   if (!out) return sink;
-  if (job.epilogue.bias != nullptr) sink.bias = job.epilogue.bias + tile.first_panel * 16;
-  sink.to = job.out.row(tile.first_row) + tile.first_panel * 16, sink.to_step = job.out.row_step;
+  if (job.epilogue.bias != nullptr) sink.bias = job.epilogue.bias + chunk.first_panel * 16;
+  sink.to = job.out.row(chunk.first_row) + chunk.first_panel * 16, sink.to_step = job.out.row_step;
   return sink;
 }
 
 template <class T>
 static void product_tile_of(const ProductJob& job, const ProductTile& tile, const ProductTile& next) {
   HWY_ALIGN float staged[kBlockRows * kSlice];
-  HWY_ALIGN float wide[std::is_same_v<T, float> ? 16 : kTilePanels * kSlice * 16];
+  HWY_ALIGN float blocks[kStages ? kTileRows / kStagedRows * StagedRows::kSize : 16];
+  HWY_ALIGN float wide[std::is_same_v<T, float> ? 16 : kChunkPanels * kSlice * 16];
   HWY_ALIGN float sums[kTileRows * kTilePanels * 16];
   const PackedWeights& weights = *job.weights;
-  const bool plain = is_plain(job, tile);
+  const std::int64_t sum_step = tile.panels * 16;
   Ahead ahead;
   for (std::int64_t k = 0; k < weights.inputs || k == 0; k += kSlice) {
     const bool last = k + kSlice >= weights.inputs;
-    ahead.panels(last ? panels_ahead<T>(weights, next, 0) : panels_ahead<T>(weights, tile, k + kSlice));
-    const std::int64_t depth = weights.slice_depth(k);
-    const SliceRows rows(job.x, tile.first_row, k, depth, kIsCode<T>, staged);
-    multiply_slice(rows, tile.rows, panels_of<T>(weights, k, tile.first_panel), tile.panels, wide,
-                   sink_of(job, tile, sums, k == 0, last && plain), ahead, [&](std::int64_t r, std::int64_t count) {
-                     if (last && !plain) finish_rows(job, tile, r, count, sums);
-                   });
+    SliceRows rows(job.x, tile.first_row, k, weights.slice_depth(k), kIsCode<T>, staged,
+                   kStages && tile.panels >= kLeastStagedPanels ? blocks : nullptr);
+    for (std::int64_t p = 0; p < tile.panels; p += kChunkPanels) {
+      const ProductTile chunk = chunk_of(tile, p);
+      const bool plain = is_plain(job, chunk);
+      ahead.panels(panels_behind<T>(weights, tile, next, k, p));
+      multiply_slice(rows, tile.rows, panels_of<T>(weights, k, chunk.first_panel), chunk.panels, wide,
+                     sink_of(job, chunk, sums + p * 16, sum_step, k == 0, last && plain), ahead,
+                     [&](std::int64_t r, std::int64_t count) {
+                       if (last && !plain) finish_rows(job, chunk, r, count, sums + p * 16, sum_step);
+                     });
+    }
   }
 }
 
@@ -187,7 +207,7 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
   const ProductJob job{x, &weights, epilogue, out, only.first / 16, (only.first + only.count + 15) / 16};
   if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
-  const ProductPlan plan(job, context.threads());
+  const ProductPlan plan(job, context.threads(), kProductTiles);
   context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
     for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), plan.tile(std::min(i + 1, plan.tiles() - 1)));
   });

@@ -17,21 +17,25 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
-// Sums that fit the registers beside the panels and a broadcast: 8 x 48 of 32 AVX-512 registers, 6 x 16 of 16 AVX2.
-// Eight row pointers also fit the integer registers, which twelve (12 x 32) do not. A single row is bound by memory:
-// more panels in flight hide its latency.
+// Sums that fit the registers beside the panels and a broadcast: 12 x 32 or 8 x 48 of 32 AVX-512 registers, 6 x 16 of
+// 16 AVX2. Where rows lie in place each takes a pointer, and twelve do not fit the integer registers. A single row is
+// bound by memory: more panels in flight hide its latency.
 #if !defined(TESSERA_SANITIZED)
 inline constexpr int kBlockRows = kParts == 1 ? 8 : 6;
 inline constexpr int kBlockPanels = kParts == 1 ? 3 : 1;
+inline constexpr bool kStages = kParts == 1;
+inline constexpr int kStagedRows = 12;
+inline constexpr int kStagedPanels = 2;
 inline constexpr int kStreamPanels = 4;
 #else
 // Compilers take minutes to instrument blocks of that size; the cut changes no bit.
 inline constexpr int kBlockRows = 2;
 inline constexpr int kBlockPanels = 1;
+inline constexpr bool kStages = true;
+inline constexpr int kStagedRows = 2;
+inline constexpr int kStagedPanels = 1;
 inline constexpr int kStreamPanels = 2;
 #endif
-/// The panels stream from the second-level cache, so many steps ahead of their use; processors foresee them in part.
-inline constexpr std::int64_t kPrefetchSteps = 4;
 /// While so many steps are computed, a kilobyte of what comes later is on its way to the second-level cache.
 inline constexpr std::int64_t kAheadSteps = 64;
 
@@ -160,43 +164,102 @@ static HWY_INLINE void finish_block(const Floats (&chain)[kRows][kPanels], const
   });
 }
 
-/// Rows `row_step` floats apart times panels `panel_step` elements apart: one chain of fused multiply-adds each.
-template <int kRows, int kPanels, class T>
-static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, const SliceRuns& slice, const T* panels,
-                                      std::int64_t panel_step, const Sink& sink, Ahead& ahead) {
+/// Rows where they are, `step` floats apart.
+struct RowsInPlace {
+  /// The panels stream from the second-level cache, so many inputs ahead of their use; processors foresee them in part.
+  static constexpr std::int64_t kPrefetch = 4;
+  const float* at;
+  std::int64_t step;
+
+  template <int kRow>
+  [[nodiscard]] HWY_INLINE float value(const float* x) const {
+    return x[kRow * step];
+  }
+
+  /// Calls `input(x)` for each input of the slice in order.
+  template <int kRows, class Input, class Piece>
+  HWY_INLINE void walk(const SliceRuns& slice, Ahead& ahead, const Input& input, const Piece& /*piece*/) const {
+    for (int i = 0; i < slice.count; ++i) {
+      const float* x = at + slice.runs[i].offset;
+      const float* end = x + slice.runs[i].depth;
+      if constexpr (kRows > 2) {
+        while (end - x >= kAheadSteps) {
+          const char* far = ahead.next(x);
+          for (const float* stop = x + kAheadSteps; x != stop; ++x, far += Ahead::kBytes / kAheadSteps) {
+            __builtin_prefetch(far, 0, 2);
+            input(x);
+          }
+        }
+      }
+      for (; x != end; ++x) input(x);
+    }
+  }
+};
+
+/// Rows staged as [inputs / 16][kStagedRows][16]: one pointer serves them all, and however far apart they were, they
+/// share no set of the cache.
+struct StagedRows {
+  static constexpr std::int64_t kPrefetch = 6;
+  static constexpr std::int64_t kPiece = kStagedRows * 16;
+  static constexpr std::int64_t kSize = kSlice / 16 * kPiece;
+  const float* at;
+
+  template <int kRow>
+  [[nodiscard]] HWY_INLINE float value(const float* x) const {
+    return x[kRow * 16];
+  }
+
+  /// Calls `input(x)` for each input of the slice in order, and `piece(i)` before the i-th sixteen of them.
+  template <int kRows, class Input, class Piece>
+  HWY_INLINE void walk(const SliceRuns& slice, Ahead& ahead, const Input& input, const Piece& piece) const {
+    const float* x = at;
+    const char* far = nullptr;
+    std::int64_t left = slice.depth();
+    for (std::int64_t i = 0; left >= 16; ++i, left -= 16, x += kPiece - 16) {
+      piece(i);
+      if (i % 2 == 0) far = ahead.next(x);
+      const float* near = x + kPiece;
+      for (const float* stop = x + 16; x != stop; ++x, near += 16, far += Ahead::kBytes / 32) {
+        __builtin_prefetch(near);
+        __builtin_prefetch(far, 0, 2);
+        input(x);
+      }
+    }
+    for (const float* end = x + left; x != end; ++x) input(x);
+  }
+};
+
+/// Rows times panels `panel_step` elements apart: one chain of fused multiply-adds each. The rows' step is a value, not
+/// in memory: multiples of it are then computed once and stay in registers.
+template <int kRows, int kPanels, class AnyRows, class T>
+static HWY_INLINE void multiply_block(AnyRows rows, const SliceRuns& slice, const T* panels, std::int64_t panel_step,
+                                      const Sink& sink, Ahead& ahead) {
   Floats chain[kRows][kPanels];
   each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { chain[kRow][kPanel] = Lanes::set(0.0F); });
   });
-  const auto step = [&](const float* x) TESSERA_INLINE_LAMBDA {
+  const auto input = [&](const float* x) TESSERA_INLINE_LAMBDA {
     Floats w[kPanels];
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
       const T* panel = panels + kPanel * panel_step;
       w[kPanel] = load_panel(panel);
-      if constexpr (kRows > 2) __builtin_prefetch(panel + kPrefetchSteps * 16);
+      if constexpr (kRows > 2) __builtin_prefetch(panel + AnyRows::kPrefetch * 16);
     });
     each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
-      const Floats value = Lanes::set(x[kRow * row_step]);
+      const Floats value = Lanes::set(rows.template value<kRow>(x));
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
         chain[kRow][kPanel] = Lanes::fma(value, w[kPanel], chain[kRow][kPanel]);
       });
     });
     panels += 16;
   };
-  for (int i = 0; i < slice.count; ++i) {
-    const float* x = rows + slice.runs[i].offset;
-    const float* end = x + slice.runs[i].depth;
-    if constexpr (kRows > 2) {
-      while (end - x >= kAheadSteps) {
-        const char* far = ahead.next(x);
-        for (const float* stop = x + kAheadSteps; x != stop; ++x, far += Ahead::kBytes / kAheadSteps) {
-          __builtin_prefetch(far, 0, 2);
-          step(x);
-        }
-      }
-    }
-    for (; x != end; ++x) step(x);
-  }
+  // One row of sums a piece is asked for, so that storing them does not hold up the next block.
+  const auto piece = [&](std::int64_t i) TESSERA_INLINE_LAMBDA {
+    if (i >= kRows) return;
+    each<kPanels>([&]<int kPanel>()
+                      TESSERA_INLINE_LAMBDA { __builtin_prefetch(sink.to + i * sink.to_step + kPanel * 16); });
+  };
+  rows.template walk<kRows>(slice, ahead, input, piece);
   finish_block<kRows, kPanels>(chain, sink);
 }
 

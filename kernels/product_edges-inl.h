@@ -43,9 +43,9 @@ static HWY_INLINE void finish_row(const float* sums, std::int64_t columns, const
   }
 }
 
-/// Rows [row, row + count) of a tile, their sums complete.
+/// Rows [row, row + count) of a tile, their sums complete and `sum_step` floats apart.
 [[maybe_unused]] static void finish_rows(const ProductJob& job, const ProductTile& tile, std::int64_t row,
-                                         std::int64_t count, const float* sums) {
+                                         std::int64_t count, const float* sums, std::int64_t sum_step) {
   const std::int64_t first = tile.first_panel * 16;
   const std::int64_t columns = std::min(job.weights->outputs - first, tile.panels * 16);
   const Epilogue& e = job.epilogue;
@@ -53,7 +53,7 @@ static HWY_INLINE void finish_row(const float* sums, std::int64_t columns, const
   with_activation(e.activation, [&](auto function) HWY_ATTR {
     for (std::int64_t r = row; r < row + count; ++r) {
       const float* residual = e.residual.data == nullptr ? nullptr : e.residual.row(tile.first_row + r) + first;
-      finish_row(sums + r * tile.panels * 16, columns, function, from(e.bias), from(e.scale), residual,
+      finish_row(sums + r * sum_step, columns, function, from(e.bias), from(e.scale), residual,
                  job.out.row(tile.first_row + r) + first);
     }
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 #include "kernels/arithmetic.h"
 #include "kernels/product.h"
@@ -18,10 +19,21 @@ struct ProductJob {
   std::int64_t end_panel = weights->panel_count();
 };
 
-/// A tile of the output that one thread computes: its sums (192 x 192 floats) and one slice of its weights
-/// (256 x 192) stay in the second-level cache; weights from memory serve as many rows as that allows.
-inline constexpr std::int64_t kTileRows = 192;
-inline constexpr std::int64_t kTilePanels = 12;
+/// How a job is cut: tiles of at most `rows` x `panels`, in units of whole blocks of `row_unit` rows.
+struct TileSizes {
+  std::int64_t rows;
+  std::int64_t row_unit;
+  std::int64_t panels;
+};
+
+/// A tile of the output that one thread computes, a slice of its inputs after another: its sums (96 x 512 floats), its
+/// rows (96 x 256) and a chunk of weights (256 x 128), which all its rows read in turn, stay in the second-level cache.
+inline constexpr std::int64_t kTileRows = 96;
+inline constexpr std::int64_t kTilePanels = 32;
+inline constexpr std::int64_t kChunkPanels = 8;
+inline constexpr TileSizes kProductTiles{kTileRows, 12, kTilePanels};
+/// Copying rows side by side pays when so many panels read them.
+inline constexpr std::int64_t kLeastStagedPanels = 16;
 
 struct ProductTile {
   std::int64_t first_row;
@@ -30,48 +42,69 @@ struct ProductTile {
   std::int64_t panels;
 };
 
-/// Cuts a job into tiles: as large as the cache likes, smaller when there would be fewer than threads.
+/// Cuts a job into tiles of about equal size, as large as the caches like, in equal shares for the threads.
 class ProductPlan {
  public:
-  ProductPlan(const ProductJob& job, int threads, std::int64_t tile_rows = kTileRows,
-              std::int64_t tile_panels = kTilePanels)
-      : rows_(job.out.rows),
+  ProductPlan(const ProductJob& job, int threads, const TileSizes& sizes)
+      : sizes_(sizes),
+        rows_(job.out.rows),
         first_panel_(job.first_panel),
         panels_(job.end_panel - job.first_panel),
-        tile_rows_(tile_rows),
-        tile_panels_(tile_panels) {
+        row_tiles_(divide_up(rows_, sizes.rows)),
+        panel_tiles_(divide_up(panels_, sizes.panels)) {
     const double work = static_cast<double>(rows_) * static_cast<double>(panels_) * static_cast<double>(job.x.inputs());
     parallel_ = threads > 1 && work > kLeastParallelWork;
-    if (parallel_) shrink(threads);
+    if (parallel_) share(threads);
   }
 
-  [[nodiscard]] std::int64_t tiles() const noexcept { return row_tiles() * panel_tiles(); }
+  [[nodiscard]] std::int64_t tiles() const noexcept { return row_tiles_ * panel_tiles_; }
   /// A job too small to share is one range.
   [[nodiscard]] std::int64_t grain() const noexcept { return parallel_ ? 1 : tiles(); }
-  /// Neighbours share rows, so that staged rows are still in cache.
+  /// Neighbours share rows, so that they are still in cache.
   [[nodiscard]] ProductTile tile(std::int64_t i) const noexcept {
-    const std::int64_t row = i / panel_tiles() * tile_rows_;
-    const std::int64_t panel = i % panel_tiles() * tile_panels_;
-    return {row, std::min(tile_rows_, rows_ - row), first_panel_ + panel, std::min(tile_panels_, panels_ - panel)};
+    const std::int64_t r = i / panel_tiles_;
+    const std::int64_t p = i % panel_tiles_;
+    const std::int64_t row = cut(r, row_tiles_, rows_, sizes_.row_unit);
+    const std::int64_t panel = cut(p, panel_tiles_, panels_, kPanelUnit);
+    return {row, cut(r + 1, row_tiles_, rows_, sizes_.row_unit) - row, first_panel_ + panel,
+            cut(p + 1, panel_tiles_, panels_, kPanelUnit) - panel};
   }
 
  private:
   // 16-wide multiply-adds worth waking another thread for: about 10 microseconds.
   static constexpr double kLeastParallelWork = 50000;
+  // A tile's rows are divided no further than its caches' worth by so many.
+  static constexpr std::int64_t kPanelUnit = 4;
 
-  [[nodiscard]] std::int64_t row_tiles() const noexcept { return (rows_ + tile_rows_ - 1) / tile_rows_; }
-  [[nodiscard]] std::int64_t panel_tiles() const noexcept { return (panels_ + tile_panels_ - 1) / tile_panels_; }
-
-  void shrink(int threads) {
-    while (tile_panels_ > 2 && tiles() % threads != 0 && tiles() < 4 * threads) tile_panels_ /= 2;
-    while (tile_rows_ > 24 && tiles() < 2 * threads) tile_rows_ /= 2;
+  static constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+  /// Where part `i` of `parts` begins: `size` in units as equal as can be.
+  static constexpr std::int64_t cut(std::int64_t i, std::int64_t parts, std::int64_t size, std::int64_t unit) {
+    return std::min(size, i * divide_up(size, unit) / parts * unit);
   }
 
+  /// As many tiles as give each thread as many, with four or more each it hardly matters: more cuts of the rows, else
+  /// of the panels, else the most there can be.
+  void share(int threads) {
+    if (tiles() >= 4 * threads) return;
+    const auto whole = [&](std::int64_t parts, std::int64_t others) {
+      const std::int64_t step = threads / std::gcd<std::int64_t>(others, threads);
+      return divide_up(parts, step) * step;
+    };
+    const std::int64_t most_rows = divide_up(rows_, sizes_.row_unit);
+    const std::int64_t most_panels = divide_up(panels_, kPanelUnit);
+    if (const std::int64_t parts = whole(row_tiles_, panel_tiles_); parts <= most_rows) {
+      row_tiles_ = parts;
+    } else {
+      panel_tiles_ = std::min(most_panels, whole(panel_tiles_, row_tiles_));
+    }
+  }
+
+  TileSizes sizes_;
   std::int64_t rows_;
   std::int64_t first_panel_;
   std::int64_t panels_;
-  std::int64_t tile_rows_;
-  std::int64_t tile_panels_;
+  std::int64_t row_tiles_;
+  std::int64_t panel_tiles_;
   bool parallel_ = false;
 };
 

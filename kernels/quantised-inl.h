@@ -205,10 +205,9 @@ class Prefetch {
 
 /// Rows of one run each.
 template <int kRows, int kPanels, int kBits>
-static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, const SliceRuns& slice,
-                                      const Code<kBits>* panels, std::int64_t panel_step, const Sink& sink,
-                                      Ahead& ahead) {
-  const float* x = slice.count == 0 ? rows : rows + slice.runs[0].offset;
+static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& slice, const Code<kBits>* panels,
+                                      std::int64_t panel_step, const Sink& sink, Ahead& ahead) {
+  const float* x = slice.count == 0 ? rows.at : rows.at + slice.runs[0].offset;
   const std::int64_t depth = slice.depth();
   Floats chain[kRows][kPanels];
   each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
@@ -223,7 +222,7 @@ static HWY_INLINE void multiply_block(const float* rows, std::int64_t row_step, 
         const Octet<kBits> at(codes + kPanel * panel_step, k);
         const Floats w = at.template weight<kIndex>(group[kPanel]);
         each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
-          const Floats value = Lanes::set(x[kRow * row_step + k + kIndex]);
+          const Floats value = Lanes::set(rows.template value<kRow>(x + k + kIndex));
           chain[kRow][kPanel] = Lanes::fma(value, w, chain[kRow][kPanel]);
         });
       });
