@@ -47,16 +47,16 @@ static void update_cells(const LstmCellJob& job, std::int64_t begin, std::int64_
 /// Blocks [begin, end) of one step. Backwards, what the last step read last comes first, and is still in cache.
 void lstm_blocks(const ProductJob& product, const LstmCellJob& cells, bool backwards, std::int64_t begin,
                  std::int64_t end) {
-  constexpr std::int64_t kAtOnce = 3;
+  constexpr std::int64_t kAtOnce = kTilesInPlace.panels / 4;
   const std::int64_t groups = (end - begin + kAtOnce - 1) / kAtOnce;
   const auto tile = [&](std::int64_t group, std::int64_t row) {
     const std::int64_t first = begin + (backwards ? groups - 1 - group : group) * kAtOnce;
-    return ProductTile{row, std::min(kTileRows, product.out.rows - row), first * 4,
+    return ProductTile{row, std::min(kTilesInPlace.rows, product.out.rows - row), first * 4,
                        (std::min(first + kAtOnce, end) - first) * 4};
   };
   for (std::int64_t i = 0; i < groups; ++i) {
     const ProductTile next = tile(std::min(i + 1, groups - 1), 0);
-    for (std::int64_t r = 0; r < product.out.rows; r += kTileRows) product_tile(product, tile(i, r), next);
+    for (std::int64_t r = 0; r < product.out.rows; r += kTilesInPlace.rows) product_tile(product, tile(i, r), next);
     const std::int64_t first = tile(i, 0).first_panel / 4;
     update_cells(cells, first, first + tile(i, 0).panels / 4);
   }

@@ -75,14 +75,20 @@ class SliceRows {
   }
 
  private:
+  /// A row of a block, sixteen inputs at a time: most lie in one run.
   void stage(std::int64_t r, float* out) const {
-    HWY_ALIGN float copy[kSlice];
-    const bool one = !stages_ && runs_.count == 1;
-    if (!one) stage_row(x_, first_ + r, k_, depth_, copy);
-    const float* row = one ? x_.data + (first_ + r) * x_.step + runs_.runs[0].offset : copy;
-    std::int64_t k = 0;
-    for (; k + 16 <= depth_; k += 16, out += StagedRows::kPiece) store(load(row + k), out);
-    if (k < depth_) store(load_first(row + k, depth_ - k), out);
+    if (depth_ == 0) return;
+    const float* data = x_.data + (first_ + r) * x_.step + k_ / x_.run_length * x_.run_step;
+    std::int64_t offset = k_ % x_.run_length;
+    for (std::int64_t k = 0; k < depth_; k += 16, out += StagedRows::kPiece) {
+      const std::int64_t n = std::min<std::int64_t>(16, depth_ - k);
+      if (offset + n <= x_.run_length) {
+        store(load_first(data + offset, n), out);
+      } else {
+        stage_row(x_, first_ + r, k_ + k, n, out);
+      }
+      for (offset += n; offset >= x_.run_length; offset -= x_.run_length) data += x_.run_step;
+    }
   }
 
   void find_runs() {

@@ -75,9 +75,9 @@ static Sink sink_of(const ProductJob& job, const ProductTile& chunk, float* sums
 template <class T>
 static void product_tile_of(const ProductJob& job, const ProductTile& tile, const ProductTile& next) {
   HWY_ALIGN float staged[kBlockRows * kSlice];
-  HWY_ALIGN float blocks[kStages ? kTileRows / kStagedRows * StagedRows::kSize : 16];
+  HWY_ALIGN float blocks[kStages ? kStagedTiles.rows / kStagedRows * StagedRows::kSize : 16];
   HWY_ALIGN float wide[std::is_same_v<T, float> ? 16 : kChunkPanels * kSlice * 16];
-  HWY_ALIGN float sums[kTileRows * kTilePanels * 16];
+  HWY_ALIGN float sums[kTileSums];
   const PackedWeights& weights = *job.weights;
   const std::int64_t sum_step = tile.panels * 16;
   Ahead ahead;
@@ -207,7 +207,7 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
   const ProductJob job{x, &weights, epilogue, out, only.first / 16, (only.first + only.count + 15) / 16};
   if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
-  const ProductPlan plan(job, context.threads(), kProductTiles);
+  const ProductPlan plan(job, context.threads(), tile_sizes(job));
   context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
     for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), plan.tile(std::min(i + 1, plan.tiles() - 1)));
   });

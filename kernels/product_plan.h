@@ -26,14 +26,22 @@ struct TileSizes {
   std::int64_t panels;
 };
 
-/// A tile of the output that one thread computes, a slice of its inputs after another: its sums (96 x 512 floats), its
-/// rows (96 x 256) and a chunk of weights (256 x 128), which all its rows read in turn, stay in the second-level cache.
-inline constexpr std::int64_t kTileRows = 96;
-inline constexpr std::int64_t kTilePanels = 32;
-inline constexpr std::int64_t kChunkPanels = 8;
-inline constexpr TileSizes kProductTiles{kTileRows, 12, kTilePanels};
-/// Copying rows side by side pays when so many panels read them.
+/// Tiles that one thread computes, a slice of their inputs after another. Their sums, a slice of their rows and a chunk
+/// of their weights (256 x 192), which all rows read in turn, stay in the second-level cache. Rows that many panels
+/// read are staged first; those that overlap, a convolution's, share their lines of the cache as they are.
+inline constexpr TileSizes kStagedTiles{96, 12, 32};
+inline constexpr TileSizes kTilesInPlace{192, 24, 12};
+inline constexpr std::int64_t kTileSums =
+    16 * std::max(kStagedTiles.rows * kStagedTiles.panels, kTilesInPlace.rows* kTilesInPlace.panels);
+inline constexpr std::int64_t kChunkPanels = 12;
+/// Staging pays when so many panels read the rows.
 inline constexpr std::int64_t kLeastStagedPanels = 16;
+
+inline TileSizes tile_sizes(const ProductJob& job) {
+  const bool overlap = job.x.step < job.x.inputs();
+  const bool narrow = job.end_panel - job.first_panel < kLeastStagedPanels;
+  return overlap || narrow ? kTilesInPlace : kStagedTiles;
+}
 
 struct ProductTile {
   std::int64_t first_row;
