@@ -78,6 +78,7 @@ static void product_tile_of(const ProductJob& job, const ProductTile& tile, cons
   HWY_ALIGN float blocks[kStages ? kStagedTiles.rows / kStagedRows * StagedRows::kSize : 16];
   HWY_ALIGN float wide[std::is_same_v<T, float> ? 16 : kChunkPanels * kSlice * 16];
   HWY_ALIGN float sums[kTileSums];
+  static_assert(kTilesInPlace.panels < kLeastStagedPanels, "only the rows of staged tiles fit `blocks`");
   const PackedWeights& weights = *job.weights;
   const std::int64_t sum_step = tile.panels * 16;
   Ahead ahead;
