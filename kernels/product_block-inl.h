@@ -244,6 +244,8 @@ static HWY_INLINE void multiply_block(AnyRows rows, const SliceRuns& slice, cons
       const T* panel = panels + kPanel * panel_step;
       w[kPanel] = load_panel(panel);
       if constexpr (kRows > 2) __builtin_prefetch(panel + AnyRows::kPrefetch * 16);
+      // Narrow panels end before processors foresee what follows: the next block's are asked for.
+      if constexpr (kRows <= 2 && sizeof(T) == 2) __builtin_prefetch(panel + kPanels * panel_step);
     });
     each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
       const Floats value = Lanes::set(rows.template value<kRow>(x));
