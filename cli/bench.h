@@ -7,12 +7,16 @@
 
 #include "cli/options.h"
 #include "cli/output.h"
+#include "kernels/context.h"
 
 namespace tessera::cli {
 
 /// The least of several timings, in seconds: what the machine can do when nothing disturbs it. Repeats for about
 /// `budget` seconds, three times at least.
 [[nodiscard]] double best_seconds(const std::function<void()>& body, double budget = 0.3);
+
+/// GFLOP/s of fused multiply-adds in registers on all of the context's threads.
+[[nodiscard]] double measure_fma_peak(Context& context);
 
 /// Takes results one by one: JSON lines, or aligned text.
 class BenchPrinter {
@@ -25,6 +29,11 @@ class BenchPrinter {
   LineOutput& output_;
   bool json_;
 };
+
+/// Prints what the operations of one run of `work` take, those of less than a hundredth of it in one line, and how much
+/// of the peak of fused multiply-adds they reach. `name` is of the whole.
+void bench_operations(Context& context, const std::string& name, const std::function<void()>& work,
+                      const BenchPrinter& printer);
 
 /// CPU, cores, instruction set, threads, build.
 [[nodiscard]] nlohmann::ordered_json describe_machine(const CommonOptions& options);

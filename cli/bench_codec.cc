@@ -76,18 +76,21 @@ void bench_stream(const AudioCodec& codec, Context& context, const Clip& clip, c
                         {"first_frame_work_s", rounded(first_frame_work(codec, context, clip))}});
 }
 
-void bench_clip(const AudioCodec& codec, Context& context, const Clip& clip, const BenchPrinter& printer) {
+void bench_clip(const AudioCodec& codec, Context& context, const Clip& clip, bool operations,
+                const BenchPrinter& printer) {
   const double seconds = seconds_of(clip, codec.info());
-  Codes codes;
-  const double encoding = best_seconds([&] { codes = encode(codec, context, clip.samples); });
-  const double decoding = best_seconds([&] { (void)decode(codec, context, codes); });
-  for (const auto& [name, time] : {std::pair{"encode ", encoding}, std::pair{"decode ", decoding}}) {
-    printer.print_result({{"bench", name + clip.name},
+  const auto bench = [&](const std::string& name, const std::function<void()>& work) {
+    const double time = best_seconds(work);
+    printer.print_result({{"bench", name},
                           {"threads", context.threads()},
                           {"clip_s", rounded(seconds)},
                           {"s", rounded(time)},
                           {"times_real_time", std::round(seconds / time * 10) / 10}});
-  }
+    if (operations) bench_operations(context, name, work, printer);
+  };
+  Codes codes;
+  bench("encode " + clip.name, [&] { codes = encode(codec, context, clip.samples); });
+  bench("decode " + clip.name, [&] { (void)decode(codec, context, codes); });
 }
 
 /// Fast math beside exact math; nothing when fast is what this machine has not.
@@ -132,7 +135,7 @@ void bench_codec(const CommonOptions& options, const std::vector<std::string>& f
   for (int threads = 1; options.threads == 0 && threads < most; threads *= 2) counts.insert(threads);
   for (const int threads : counts) {
     const auto context = make_context(options, threads);
-    for (const Clip& clip : clips) bench_clip(*session.codec, *context, clip, printer);
+    for (const Clip& clip : clips) bench_clip(*session.codec, *context, clip, options.verbose, printer);
     bench_stream(*session.codec, *context, clips.front(), printer);
   }
 }

@@ -33,12 +33,6 @@ std::int64_t spend_peak(Context& context) {
   return operations;
 }
 
-double measure_peak(Context& context) {
-  std::int64_t operations = 0;
-  const double seconds = best_seconds([&] { operations = spend_peak(context); });
-  return static_cast<double>(operations) / seconds / 1e9;
-}
-
 struct Shape3 {
   std::int64_t rows, inputs, outputs;
   [[nodiscard]] std::string text() const {
@@ -171,7 +165,8 @@ void bench_threads(const CommonOptions& options, int threads, const BenchPrinter
   const auto context = make_context(options, threads);
   MemoryStream memory(*context);
   if (memory.measures()) {
-    printer.print_result({{"bench", "fma peak"}, {"threads", threads}, {"gflops", hundredths(measure_peak(*context))}});
+    printer.print_result(
+        {{"bench", "fma peak"}, {"threads", threads}, {"gflops", hundredths(measure_fma_peak(*context))}});
     printer.print_result(
         {{"bench", "memory stream"}, {"threads", threads}, {"gb_per_s", hundredths(memory.measure())}});
   }
@@ -181,6 +176,12 @@ void bench_threads(const CommonOptions& options, int threads, const BenchPrinter
 }
 
 }  // namespace
+
+double measure_fma_peak(Context& context) {
+  std::int64_t operations = 0;
+  const double seconds = best_seconds([&] { operations = spend_peak(context); });
+  return static_cast<double>(operations) / seconds / 1e9;
+}
 
 void bench_kernels(const CommonOptions& options, const BenchPrinter& printer) {
   bench_threads(options, 1, printer);

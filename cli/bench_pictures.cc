@@ -35,20 +35,22 @@ Subject read_subject(const PictureModel& model, const std::string& path) {
   return {path, to_input(processor_for(model, {image.rows, image.columns}), image)};
 }
 
-void bench_picture(const PictureModel& model, Context& context, const Subject& subject, const BenchPrinter& printer) {
-  Codes codes;
-  const double encoding = best_seconds([&] { codes = model.codec->encode(context, subject.picture); });
-  const auto print = [&](const std::string& name, double seconds) {
-    printer.print_result({{"bench", name + subject.name},
+void bench_picture(const PictureModel& model, Context& context, const Subject& subject, bool operations,
+                   const BenchPrinter& printer) {
+  const auto bench = [&](const std::string& name, const std::function<void()>& work) {
+    const double seconds = best_seconds(work);
+    printer.print_result({{"bench", name},
                           {"threads", context.threads()},
                           {"width", subject.picture.columns},
                           {"height", subject.picture.rows},
                           {"s", rounded(seconds)},
                           {"pictures_per_s", rounded(1 / seconds)}});
+    if (operations) bench_operations(context, name, work, printer);
   };
-  print("encode ", encoding);
+  Codes codes;
+  bench("encode " + subject.name, [&] { codes = model.codec->encode(context, subject.picture); });
   if (!model.codec->info().decodes) return;
-  print("decode ", best_seconds([&] { (void)model.codec->decode(context, codes); }));
+  bench("decode " + subject.name, [&] { (void)model.codec->decode(context, codes); });
 }
 
 /// Fast math beside exact math.
@@ -92,7 +94,7 @@ void bench_pictures(const CommonOptions& options, const std::vector<std::string>
   for (int threads = 1; threads < most; threads *= 2) counts.insert(threads);
   for (const int threads : counts) {
     const auto context = make_context(options, threads);
-    for (const Subject& subject : subjects) bench_picture(model, *context, subject, printer);
+    for (const Subject& subject : subjects) bench_picture(model, *context, subject, options.verbose, printer);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/activation.cc"
@@ -39,6 +40,7 @@ Activation activation_from_name(const std::string& name, const std::string& wher
 }
 
 void activate(Context& context, Activation f, ConstMatrix input, Matrix out) {
+  const Timed timed(context, "activation");
   if (input.rows != out.rows || input.columns != out.columns) throw ArgumentError("activate: shapes differ");
   if (context.device().is_cuda()) return cuda::activate(f, input, out);
   const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(input.columns, 1));

@@ -11,6 +11,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention.cc"
@@ -189,6 +190,13 @@ bool has_pages(const KeyValueCache& cache, std::int64_t begin, std::int64_t end)
   return true;
 }
 
+// Of scores and weighted sums.
+double multiply_adds(const AttentionJob& job) {
+  std::int64_t pairs = 0;
+  for (std::int64_t r = 0; r < job.queries.rows; ++r) pairs += std::max<std::int64_t>(job.end(r) - job.begin(r), 0);
+  return static_cast<double>(pairs * job.shape.heads * (job.ring.head_dim + job.ring.value_dim));
+}
+
 // The positions of one panel of 16 that `job` brings.
 void append_panel(const AppendJob& job, int heads, std::int64_t panel) {
   const std::int64_t begin = std::max(panel * 16, job.first_position);
@@ -287,6 +295,7 @@ void KeyValueCache::append(Context& context, std::int64_t first_position, ConstM
           "keys are [positions, heads * head_dim], values [positions, heads * value_dim]");
   require(first_position >= 0 && keys.rows <= capacity_, "more positions at once than the cache holds");
   if (keys.rows == 0) return;
+  const Timed timed(context, "cache");
   const std::int64_t last = (first_position + keys.rows - 1) / kSlice;
   for (std::int64_t i = first_position / kSlice; i <= last; ++i) {
     own_page(context, static_cast<std::size_t>(i) % pages_.size());
@@ -318,6 +327,7 @@ void attend(Context& context, const KeyValueCache& cache, const AttentionShape& 
                                                           " has left the cache, which holds " +
                                                           std::to_string(cache.capacity()));
   require(has_pages(cache, job.begin(0), end_key), "positions in sight were never appended");
+  const Timed timed(context, {"attention", 0, 0, 0, 0, multiply_adds(job)});
   if (context.device().is_cuda()) return cuda::attend(job);
   attend_on_cpu(context, job);
 }

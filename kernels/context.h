@@ -52,6 +52,7 @@ struct ContextOptions {
 };
 
 class ThreadPool;
+class Profile;
 class Arena;
 class CountedMemory;
 
@@ -105,6 +106,10 @@ class Context {
   void set_interrupt(const std::atomic<bool>* flag) noexcept { interrupt_ = flag; }
   void check_interrupt() const;
 
+  /// Operations report to it (kernels/profile.h) until it is taken away. Null: to none.
+  void set_profile(Profile* profile) noexcept { profile_ = profile; }
+  [[nodiscard]] Profile* profile() const noexcept { return profile_; }
+
   struct RangeBody {
     const void* self;
     void (*call)(const void*, std::int64_t, std::int64_t);
@@ -123,6 +128,7 @@ class Context {
   std::shared_ptr<CountedMemory> memory_;
   std::shared_ptr<Arena> arena_;
   const std::atomic<bool>* interrupt_ = nullptr;
+  Profile* profile_ = nullptr;
 };
 
 }  // namespace tessera

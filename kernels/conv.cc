@@ -6,6 +6,7 @@
 #include "kernels/depthwise.h"
 #include "kernels/error.h"
 #include "kernels/padding.h"
+#include "kernels/profile.h"
 
 namespace tessera {
 namespace {
@@ -197,6 +198,7 @@ void pad_frames(Context& context, ConstMatrix input, std::int64_t left, std::int
   require(out.rows == left + input.rows + right && out.columns == input.columns, "padding: the output's shape");
   require(mode != PadMode::reflect || input.rows > std::max(left, right), "reflect padding needs more frames");
   require(mode == PadMode::zeros || input.rows > 0, "replicate padding needs a frame");
+  const Timed timed(context, "framing");
   if (context.device().is_cuda()) return cuda::pad_frames(input, left, mode, out);
   for (std::int64_t r = 0; r < out.rows; ++r) {
     const std::int64_t from = padded_source(r - left, input.rows, mode);

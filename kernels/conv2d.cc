@@ -8,6 +8,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv2d.cc"
@@ -136,6 +137,7 @@ FrameJob frame_job(const Conv2dInput& in, const Conv2dShape& s, const Picture& o
 }
 
 void frame(Context& context, const FrameJob& job) {
+  const Timed timed(context, "framing");
   if (context.device().is_cuda()) return cuda::frame_picture(job);
   if (context.measures()) return;
   const std::int64_t channels = job.input.x.channels;

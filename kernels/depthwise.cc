@@ -4,6 +4,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise.cc"
@@ -57,6 +58,8 @@ void depthwise(Context& context, const DepthwiseJob& job) {
   if (job.out.rows % job.phases != 0 || last >= job.x.rows || job.out.columns != job.x.columns) {
     throw ArgumentError("depthwise: the output's shape does not fit the input's");
   }
+  const auto outputs = static_cast<double>(job.out.rows * job.out.columns);
+  const Timed timed(context, {"depthwise", job.taps, job.out.columns, 0, 0, outputs * static_cast<double>(job.taps)});
   if (context.device().is_cuda()) return cuda::depthwise(job);
   const std::int64_t grain = std::max<std::int64_t>(1, 16384 / (job.x.columns * job.taps + 1));
   context.parallel_for(job.out.rows, grain,

@@ -6,6 +6,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise.cc"
@@ -80,6 +81,7 @@ void require_shape(const char* operation, ConstMatrix input, Matrix out) {
 ConstMatrix repeated(const float* vector, Matrix out) { return {vector, out.rows, out.columns, 0}; }
 
 void run(Context& context, const ElementwiseJob& job) {
+  const Timed timed(context, "element-wise");
   if (context.device().is_cuda()) return cuda::elementwise(job);
   const std::int64_t grain = row_grain(job.out.columns);
   context.parallel_for(job.out.rows, grain, [&, rows = build_for(context, kElementwiseRows)](auto begin, auto end) {

@@ -10,6 +10,7 @@
 #include "kernels/error.h"
 #include "kernels/lstm_job.h"
 #include "kernels/product_plan.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lstm.cc"
@@ -144,6 +145,8 @@ void lstm(Context& context, ConstMatrix x, std::int64_t batch, const PackedLstm&
   const Shape carried{batch, weights.hidden_size};
   require(state.hidden.shape() == carried && state.cell.shape() == carried, "the state is not of this batch");
   if (out.rows == 0 || out.columns == 0) return;
+  const auto recurrent = static_cast<double>(out.rows * weights.hidden_size * weights.gates());
+  const Timed timed(context, {"LSTM", weights.hidden_size, weights.gates(), 0, 0, recurrent});
   const std::int64_t at_once = std::max<std::int64_t>(kRowsAtOnce / batch, 1) * batch;
   const Tensor gates = context.scratch({std::min(at_once, x.rows), weights.gates()});
   Epilogue from_input;

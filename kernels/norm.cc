@@ -9,6 +9,7 @@
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
 #include "kernels/norm_job.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/norm.cc"
@@ -244,6 +245,7 @@ ConstPicture picture_of(ConstMatrix m) {
 void layer_norm(Context& context, ConstMatrix input, const float* weight, const float* bias, float epsilon,
                 Matrix out) {
   require_same_shape("layer_norm", input, out);
+  const Timed timed(context, "norm");
   const NormJob job{input, weight, bias, epsilon, out};
   if (context.device().is_cuda()) return cuda::layer_norm(job);
   const std::int64_t grain = row_grain(input.columns);
@@ -253,6 +255,7 @@ void layer_norm(Context& context, ConstMatrix input, const float* weight, const 
 
 void rms_norm(Context& context, ConstMatrix input, const float* weight, float epsilon, Matrix out) {
   require_same_shape("rms_norm", input, out);
+  const Timed timed(context, "norm");
   const NormJob job{input, weight, nullptr, epsilon, out};
   if (context.device().is_cuda()) return cuda::rms_norm(job);
   const std::int64_t grain = row_grain(input.columns);
@@ -266,6 +269,7 @@ void group_moments(Context& context, ConstPicture x, std::int64_t groups, float 
                         std::to_string(groups) + " equal groups");
   }
   if (x.pixels() == 0 || x.channels == 0) return;
+  const Timed timed(context, "norm");
   GroupMomentsJob job{x, groups, epsilon, moments, nullptr};
   const Tensor sums = context.scratch({job.slices(), groups});
   job.sums = sums.data();
@@ -278,6 +282,7 @@ void group_norm(Context& context, ConstMatrix input, std::int64_t groups, const 
   const Tensor moments = context.scratch({2, input.columns});
   group_moments(context, picture_of(input), groups, epsilon, moments.data());
   if (input.rows == 0 || input.columns == 0) return;
+  const Timed timed(context, "norm");
   const NormJob job{input, weight, bias, epsilon, out};
   if (context.device().is_cuda()) return cuda::group_norm(job, moments.data());
   context.parallel_for(
@@ -287,6 +292,7 @@ void group_norm(Context& context, ConstMatrix input, std::int64_t groups, const 
 
 void l2_normalize(Context& context, ConstMatrix x, float epsilon, Matrix out) {
   require_same_shape("l2_normalize", x, out);
+  const Timed timed(context, "norm");
   if (context.device().is_cuda()) return cuda::l2_normalize(x, epsilon, out);
   const NormJob job{x, nullptr, nullptr, epsilon, out};
   context.parallel_for(

@@ -9,6 +9,7 @@
 #include "kernels/fast_product.h"
 #include "kernels/narrow.h"
 #include "kernels/product_plan.h"
+#include "kernels/profile.h"
 #include "kernels/quantised.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -125,6 +126,11 @@ void require(bool holds, const char* what) {
   if (!holds) throw ArgumentError(std::string("product: ") + what);
 }
 
+double multiply_adds(const ProductJob& job) {
+  const std::int64_t outputs = std::min((job.end_panel - job.first_panel) * 16, job.weights->outputs);
+  return static_cast<double>(job.out.rows) * static_cast<double>(job.weights->inputs * outputs);
+}
+
 // Sixteen rows side by side: reads run along the rows, writes are contiguous.
 template <class T, class Convert>
 void fill_panel(const WeightSource& weight, std::int64_t first, std::int64_t k, std::int64_t depth, T* panel,
@@ -206,6 +212,7 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
           "the wanted outputs are not among the weights'");
   if (out.rows == 0 || only.count == 0) return;
   const ProductJob job{x, &weights, epilogue, out, only.first / 16, (only.first + only.count + 15) / 16};
+  const Timed timed(context, {"product", weights.inputs, weights.outputs, 0, 0, multiply_adds(job)});
   if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
   const ProductPlan plan(job, context.threads(), tile_sizes(job));

@@ -8,6 +8,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rotary.cc"
@@ -106,6 +107,7 @@ void rotary(Context& context, const RotaryShape& shape, const float* frequencies
     throw ArgumentError("rotary: " + std::to_string(x.columns) + " columns are not " + std::to_string(shape.heads) +
                         " heads of " + std::to_string(shape.head_dim));
   }
+  const Timed timed(context, "rotary");
   RotaryJob job{shape, frequencies, first_position, x, nullptr};
   if (context.device().is_cuda()) return cuda::rotary(job);
   const Tensor work = context.scratch({x.rows, 2, shape.rotary_dim});

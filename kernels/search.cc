@@ -7,6 +7,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/search.cc"
@@ -116,6 +117,7 @@ void nearest_codes(Context& context, ConstMatrix x, const Codebook& codebook, st
 }
 
 void argmax_rows(Context& context, ConstMatrix x, std::int32_t* index) {
+  const Timed timed(context, "search");
   if (context.device().is_cuda()) return cuda::argmax_rows(x, index);
   const std::int64_t grain = std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(x.columns, 1));
   context.parallel_for(x.rows, grain, [&, range = build_for(context, kArgmaxRange)](auto begin, auto end) {
@@ -125,6 +127,7 @@ void argmax_rows(Context& context, ConstMatrix x, std::int32_t* index) {
 
 void subtract_entries(Context& context, const Codebook& codebook, const std::int32_t* codes, Matrix x) {
   if (x.columns != codebook.width()) throw ArgumentError("subtract_entries: the rows' width is not the codebook's");
+  const Timed timed(context, "search");
   if (context.device().is_cuda()) return cuda::subtract_entries(codebook.entries, codes, x);
   const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(x.columns, 1));
   context.parallel_for(x.rows, grain, [&, range = build_for(context, kSubtractRange)](auto begin, auto end) {

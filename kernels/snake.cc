@@ -5,6 +5,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/snake.cc"
@@ -51,6 +52,7 @@ SnakeWeights make_snake(Context& context, std::span<const float> alpha) {
 void snake(Context& context, ConstMatrix x, const SnakeWeights& weights, Matrix out) {
   if (x.rows != out.rows || x.columns != out.columns) throw ArgumentError("snake: shapes differ");
   if (x.columns != weights.alpha.size()) throw ArgumentError("snake: there is not one alpha a channel");
+  const Timed timed(context, "Snake");
   const float* alpha = weights.alpha.data();
   const float* reciprocal = weights.reciprocal.data();
   if (context.device().is_cuda()) return cuda::snake(x, alpha, reciprocal, out);

@@ -6,6 +6,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax.cc"
@@ -57,6 +58,7 @@ constexpr auto kSoftmaxRows = TESSERA_BUILDS(softmax_rows);
 
 void softmax(Context& context, ConstMatrix input, Matrix out) {
   if (input.rows != out.rows || input.columns != out.columns) throw ArgumentError("softmax: shapes differ");
+  const Timed timed(context, "softmax");
   if (context.device().is_cuda()) return cuda::softmax(input, out);
   const std::int64_t grain = row_grain(4 * input.columns);
   context.parallel_for(input.rows, grain, [&, rows = build_for(context, kSoftmaxRows)](auto begin, auto end) {

@@ -7,6 +7,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/profile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/spectrum.cc"
@@ -167,6 +168,7 @@ std::vector<float> mel_filters(int sample_rate, std::int64_t n_fft, std::int64_t
 void magnitude(Context& context, ConstMatrix spectrum, Matrix out) {
   require(spectrum.rows == out.rows && spectrum.columns == 2 * out.columns,
           "magnitude: the output has half the columns");
+  const Timed timed(context, "spectrum");
   if (context.device().is_cuda()) return cuda::magnitude(spectrum, out);
   context.parallel_for(out.rows, grain(out), [&, rows = build_for(context, kMagnitudeRows)](auto begin, auto end) {
     rows(spectrum, out, begin, end);
@@ -175,6 +177,7 @@ void magnitude(Context& context, ConstMatrix spectrum, Matrix out) {
 
 void log_clamped(Context& context, ConstMatrix x, float floor, Matrix out) {
   require(x.rows == out.rows && x.columns == out.columns, "log_clamped: shapes differ");
+  const Timed timed(context, "spectrum");
   if (context.device().is_cuda()) return cuda::log_clamped(x, floor, out);
   context.parallel_for(out.rows, grain(out), [&, rows = build_for(context, kLogRows)](auto begin, auto end) {
     rows(x, floor, out, begin, end);
@@ -183,6 +186,7 @@ void log_clamped(Context& context, ConstMatrix x, float floor, Matrix out) {
 
 void spectrum_from_polar(Context& context, ConstMatrix x, float most, Matrix out) {
   require(x.rows == out.rows && x.columns == out.columns && x.columns % 2 == 0, "spectrum_from_polar: shapes differ");
+  const Timed timed(context, "spectrum");
   if (context.device().is_cuda()) return cuda::spectrum_from_polar(x, most, out);
   context.parallel_for(out.rows, grain(out), [&, rows = build_for(context, kPolarRows)](auto begin, auto end) {
     rows(x, most, out, begin, end);

@@ -1375,6 +1375,16 @@ class Describe(CliTest):
         names = {result["bench"] for result in results}
         self.assertTrue({"load", f"encode {self.a}", f"decode {self.a}", "stream"} <= names)
 
+    def test_bench_codec_tells_what_operations_take(self):
+        results = self.run_json("bench", "codec", self.a, "--threads", "1", "--verbose")
+        for name in (f"encode {self.a}", f"decode {self.a}"):
+            lines = [result for result in results if result.get("of") == name]
+            self.assertEqual([line["bench"] for line in lines[-2:]], ["  all else", "  the whole"])
+            self.assertTrue(any(line["bench"].startswith("  product ") for line in lines))
+            self.assertAlmostEqual(sum(line["percent_of_time"] for line in lines[:-1]), 100, delta=0.1)
+            self.assertTrue(all(0 < line.get("percent_of_peak", 1) < 110 for line in lines))
+        self.assertFalse(any("of" in result for result in self.run_json("bench", "codec", self.a, "--threads", "1")))
+
     def test_bench_codec_says_how_far_fast_math_is_from_exact(self):
         results = self.run_json("bench", "codec", self.a, "--threads", "2", "--math", "fast", "--bf16", "emulated-amx",
                                 "-m", SAMPLES / "model" / "audio_codec")
