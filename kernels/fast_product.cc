@@ -14,23 +14,31 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
-/// Inputs [k, k + depth) of a row, one behind another, with zeros up to a whole step: where they lie, or copied.
-static HWY_INLINE const float* whole_steps(const Rows& x, std::int64_t row, std::int64_t k, std::int64_t depth,
-                                           float* staged) {
-  const std::int64_t run = k / x.run_length;
-  const std::int64_t offset = k - run * x.run_length;
-  if (depth % bfloat::kStep == 0 && offset + depth <= x.run_length) {
-    return x.data + row * x.step + run * x.run_step + offset;
+/// Rounds inputs [k, k + depth) of a row, and zeros up to a whole step: where they lie; a step that is not in one run
+/// is copied first. Step s goes to out + s * kBlockRows * kStep.
+static void round_inputs(const Rows& x, std::int64_t row, std::int64_t k, std::int64_t depth,
+                         const bfloat::Kernels& unit, std::uint16_t* out) {
+  HWY_ALIGN float staged[bfloat::kStep];
+  for (const std::int64_t end = k + depth; k < end;) {
+    const std::int64_t run = k / x.run_length;
+    const std::int64_t offset = k - run * x.run_length;
+    std::int64_t steps = std::min(end - k, x.run_length - offset) / bfloat::kStep;
+    if (steps > 0) {
+      unit.round_row(x.data + row * x.step + run * x.run_step + offset, steps, out);
+    } else {
+      const std::int64_t left = std::min(end - k, bfloat::kStep);
+      stage_row(x, row, k, left, staged);
+      std::fill(staged + left, staged + bfloat::kStep, 0.0F);
+      unit.round_row(staged, steps = 1, out);
+    }
+    k += steps * bfloat::kStep;
+    out += steps * bfloat::kBlockRows * bfloat::kStep;
   }
-  stage_row(x, row, k, depth, staged);
-  std::fill(staged + depth, staged + bfloat::padded(depth), 0.0F);
-  return staged;
 }
 
 /// Block after block of rows: rounded, then multiplied with every panel of the tile.
 void fast_tile(const ProductJob& job, const ProductTile& tile, const bfloat::Kernels& unit) {
   HWY_ALIGN std::uint16_t rows[bfloat::kBlockRows * bfloat::kSlice];
-  HWY_ALIGN float staged[bfloat::kSlice];
   HWY_ALIGN float sums[kFastTileRows * kFastTilePanels * 16];
   const PackedWeights& weights = *job.weights;
   const bfloat::PanelLayout layout{weights.inputs, weights.panel_count()};
@@ -42,7 +50,7 @@ void fast_tile(const ProductJob& job, const ProductTile& tile, const bfloat::Ker
     for (std::int64_t r = 0; r < tile.rows; r += bfloat::kBlockRows) {
       const std::int64_t count = std::min(tile.rows - r, bfloat::kBlockRows);
       for (std::int64_t i = 0; i < count; ++i) {
-        unit.round_row(whole_steps(job.x, tile.first_row + r + i, k, depth, staged), steps, rows + i * bfloat::kStep);
+        round_inputs(job.x, tile.first_row + r + i, k, depth, unit, rows + i * bfloat::kStep);
       }
       unit.multiply({rows, count, steps, panels + layout.offset(k, tile.first_panel), layout.depth(k) * 16, tile.panels,
                      sums + r * columns, columns, k == 0});
