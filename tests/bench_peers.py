@@ -75,11 +75,14 @@ def make_checkpoint(family: Family, folder: Path, setting: Setting) -> None:
         family.make(folder, setting)
 
 
-def ours(folder: Path, files: list[Path], args: argparse.Namespace) -> dict[str, float]:
+def ours(folder: Path, files: list[Path], args: argparse.Namespace, math: str) -> dict[str, float]:
     command = [args.program, "bench", "codec", *files, "-m", folder, "--threads", str(args.threads), "--json"]
+    command += ["--math", math]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     times: dict[str, float] = {}
     for line in map(json.loads, lines):
+        if line["bench"] == "machine" and line["math"] != math:
+            raise SystemExit(f"this CPU has no {math} math")
         for direction in ("encode", "decode"):
             if line["bench"].startswith(direction):
                 times[direction] = line["s"]
@@ -131,7 +134,9 @@ class Bench:
         start, busy, own = time.perf_counter(), busy_seconds(), cpu_seconds()
         self.runs["tessera"] = self.runs.get("tessera", 0) + RUNS
         files = [] if self.family.picture else [self.input]
-        keep_best(self.best.setdefault("tessera", {}), ours(self.folder, files, self.args))
+        keep_best(self.best.setdefault("tessera", {}), ours(self.folder, files, self.args, "exact"))
+        if self.args.fast:
+            keep_best(self.best.setdefault("fast", {}), ours(self.folder, files, self.args, "fast"))
         self.count("tessera", start, busy, cpu_seconds() - own)
 
     def peer_turn(self, job: Job, processes: dict[str, PeerProcess]) -> None:
@@ -166,7 +171,8 @@ class Bench:
         digits = 3 if self.family.picture else 1
         speed = {name: round(self.amount / times[direction], digits) for name, times in self.best.items()}
         mine = speed.pop("tessera")
-        fastest = min((t[direction] for n, t in self.best.items() if n != "tessera"), default=None)
+        fast = speed.pop("fast", None)
+        fastest = min((t[direction] for n, t in self.best.items() if n not in ("tessera", "fast")), default=None)
         others = max(0.0, self.spans["busy"] - self.spans["own"]) / self.spans["wall"]
         return {
             "codec": self.family.name,
@@ -174,6 +180,7 @@ class Bench:
             "amount": self.amount,
             "threads": self.args.threads,
             "tessera_x": mine,
+            **({} if fast is None else {"tessera_fast_x": fast, "fast_over_exact": round(fast / mine, 2)}),
             "peers_x": {**speed, **self.failed},
             "runs": self.runs,
             "ratio": round(fastest / self.best["tessera"][direction], 2) if fastest else None,
@@ -193,6 +200,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=2, help="turns of each program")
     parser.add_argument("--turn-seconds", type=float, default=60.0)
+    parser.add_argument("--fast", action="store_true", help="ours with --math fast, too (a bf16 unit is needed)")
     parser.add_argument("--compile", action="store_true", help="PyTorch peers with torch.compile, too")
     parser.add_argument(
         "--load-limit", type=float, default=900.0, help="seconds to load, compile and warm up"
