@@ -46,7 +46,7 @@ struct ImageFile {
   std::string warning;  ///< non-empty when allow_truncated let a short file pass
 };
 
-/// Reads JPEG, PNG (of an APNG the still), WebP, GIF (its first frame), BMP and TIFF, by content, never by extension;
+/// Reads JPEG, PNG (of an APNG the still), WebP and GIF (the first frame), BMP and TIFF, by content, never by extension;
 /// "-" is standard input. The samples are those of Pillow's convert("RGB") after exif_transpose(), bit for bit, with
 /// alpha (transparent palette entries and colour keys too) composited on white as Pillow's alpha_composite() does.
 /// 16-bit samples become their high byte; Pillow does so for colour, but clips 16-bit grey at 255, which leaves a

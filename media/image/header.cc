@@ -6,48 +6,6 @@
 namespace tessera::media {
 namespace {
 
-[[noreturn]] void truncated(const Encoded& file, std::uint64_t claimed) {
-  fail(file.name, "truncated_media",
-       "truncated: " + std::to_string(file.bytes.size()) + " of " + std::to_string(claimed) + " bytes");
-}
-
-struct WebpChunk {
-  std::uint64_t at;  // of its content
-  std::uint64_t size;
-};
-
-/// The first chunk of a RIFF file with this name; its size is 0 when there is none.
-WebpChunk find_chunk(Bytes& bytes, const char* name) {
-  std::uint64_t at = 12;
-  while (bytes.has(at, 8)) {
-    const std::uint64_t size = bytes.u32(at + 4);
-    if (bytes.begins(at, name)) return {at + 8, size};
-    at += 8 + size + size % 2;
-  }
-  return {0, 0};
-}
-
-ImageInfo webp_sized(std::uint32_t rows, std::uint32_t columns) {
-  return {"webp", static_cast<int>(rows), static_cast<int>(columns), 1};
-}
-
-/// The canvas of the extended form, or the size in the one bit stream.
-ImageInfo webp_size(const Encoded& file, Bytes& bytes) {
-  constexpr std::uint32_t kAnimated = 2;
-  if (bytes.begins(12, "VP8X")) {
-    if ((bytes.u8(20) & kAnimated) != 0) fail(file.name, "unsupported_media", "an animated WebP");
-    return webp_sized(bytes.u24(27) + 1, bytes.u24(24) + 1);
-  }
-  if (bytes.begins(12, "VP8L")) {
-    const std::uint32_t sides = bytes.u32(21);
-    return webp_sized((sides >> 14 & 0x3FFF) + 1, (sides & 0x3FFF) + 1);
-  }
-  if (bytes.begins(12, "VP8 ") && bytes.begins(23, "\x9D\x01\x2A")) {
-    return webp_sized(bytes.u16(28) & 0x3FFF, bytes.u16(26) & 0x3FFF);
-  }
-  fail(file.name, "corrupt_media", "the WebP begins with no picture");
-}
-
 /// A run of blocks, each after a byte with its size, up to an empty one; returns where it ends.
 std::uint64_t skip_blocks(Bytes& bytes, std::uint64_t at) {
   while (const std::uint32_t size = bytes.u8(at)) at += 1 + size;
@@ -117,6 +75,11 @@ void check_bmp(const Encoded& file, const BmpHeader& header) {
 
 }  // namespace
 
+void refuse_truncated(const Encoded& file, std::uint64_t claimed) {
+  fail(file.name, "truncated_media",
+       "truncated: " + std::to_string(file.bytes.size()) + " of " + std::to_string(claimed) + " bytes");
+}
+
 void check_size(const Encoded& file, const ImageInfo& info, const ImageReadOptions& options) {
   if (info.rows <= 0 || info.columns <= 0) fail(file.name, "corrupt_media", "its header gives no size");
   const std::int64_t pixels = std::int64_t{info.rows} * info.columns;
@@ -124,19 +87,6 @@ void check_size(const Encoded& file, const ImageInfo& info, const ImageReadOptio
   fail(file.name, "too_large",
        std::to_string(info.columns) + " by " + std::to_string(info.rows) + " are " + std::to_string(pixels) +
            " pixels, more than the limit of " + std::to_string(options.max_pixels));
-}
-
-ImageInfo webp_header(const Encoded& file) {
-  Bytes bytes(file.bytes.data(), file.bytes.size());
-  const std::uint64_t claimed = std::uint64_t{bytes.u32(4)} + 8;
-  if (claimed > file.bytes.size()) truncated(file, claimed);
-  ImageInfo info = webp_size(file, bytes);
-  if (!bytes.ok()) fail(file.name, "corrupt_media", "the WebP's header is cut");
-  const WebpChunk exif = find_chunk(bytes, "EXIF");
-  if (exif.size > 0 && bytes.has(exif.at, exif.size)) {
-    info.orientation = exif_orientation(file.bytes.data() + exif.at, exif.size);
-  }
-  return info;
 }
 
 ImageInfo probe_gif(const Encoded& file) {
@@ -154,7 +104,7 @@ ImageInfo bmp_header(const Encoded& file) {
   check_bmp(file, header);
   const std::uint64_t row = (static_cast<std::uint64_t>(header.columns) * header.bits + 31) / 32 * 4;
   const std::uint64_t claimed = header.data + row * static_cast<std::uint64_t>(header.rows);
-  if (claimed > file.bytes.size()) truncated(file, claimed);
+  if (claimed > file.bytes.size()) refuse_truncated(file, claimed);
   return {"bmp", header.rows, header.columns, 1};
 }
 

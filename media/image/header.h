@@ -18,6 +18,9 @@ struct Encoded {
 /// Throws InputError("too_large") for more pixels than the options allow, "corrupt_media" for an empty side.
 void check_size(const Encoded& file, const ImageInfo& info, const ImageReadOptions& options);
 
+/// Throws InputError("truncated_media"): the file should have `claimed` bytes.
+[[noreturn]] void refuse_truncated(const Encoded& file, std::uint64_t claimed);
+
 /// The orientation in a block of EXIF (a TIFF header and directory, perhaps after "Exif\0\0"); 1 when it has none.
 [[nodiscard]] int exif_orientation(const std::uint8_t* bytes, std::size_t size);
 
@@ -41,6 +44,8 @@ struct ImageFormat {
 [[nodiscard]] Pixels decode_jpeg(const Encoded& file, const ImageReadOptions& options, std::string& warning);
 [[nodiscard]] ImageInfo probe_png(const Encoded& file);
 [[nodiscard]] Pixels decode_png(const Encoded& file, const ImageReadOptions& options, std::string& warning);
+/// Of an animation the first frame on its canvas.
+[[nodiscard]] Pixels decode_webp(const Encoded& file, const ImageReadOptions& options, std::string& warning);
 /// By the module libtessera_opencv.so, after the header was checked.
 [[nodiscard]] Pixels decode_opencv(const Encoded& file, const ImageReadOptions& options, std::string& warning);
 /// By the module libtessera_ffmpeg.so.

@@ -7,6 +7,7 @@
 
 #include "kernels/error.h"
 #include "media/image/header.h"
+#include "media/image/webp.h"
 
 namespace {
 
@@ -42,6 +43,15 @@ void look(const Encoded& file, ImageInfo (*probe)(const Encoded&)) {
   check_size(file, info, options(false));
 }
 
+void look_at_webp(const Encoded& file) {
+  look(file, webp_header);
+  const auto frame = first_frame(file);
+  if (!frame) return;
+  const ImageInfo canvas = webp_header(file);
+  require(frame->row + frame->rows <= canvas.rows && frame->column + frame->columns <= canvas.columns);
+  look(frame->still, webp_header);
+}
+
 void run(int reader, const Encoded& file) {
   const bool allow_truncated = (reader & 8) != 0;
   switch (reader & 7) {
@@ -50,7 +60,7 @@ void run(int reader, const Encoded& file) {
     case 1:
       return decode(file, probe_png, decode_png, allow_truncated);
     case 2:
-      return look(file, webp_header);
+      return look_at_webp(file);
     case 3:
       return look(file, bmp_header);
     case 4:

@@ -15,6 +15,7 @@ written out here.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import struct
@@ -172,10 +173,51 @@ def save_tiffs(source: dict[str, Image.Image]) -> None:
         save(source["rgb"], f"rgb_{compression}.tif", compression=compression)
 
 
+def webp_chunk(kind: bytes, data: bytes) -> bytes:
+    return kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def webp_frame(image: Image.Image, column: int, row: int, **options: object) -> bytes:
+    """A frame of an animation: the chunks of a still behind VP8X, if there is one, and its place."""
+    still = io.BytesIO()
+    image.save(still, "webp", **options)
+    data = still.getvalue()[12:]
+    if data.startswith(b"VP8X"):
+        data = data[18:]
+    sides = [column // 2, row // 2, image.width - 1, image.height - 1, 100]
+    return webp_chunk(b"ANMF", b"".join(struct.pack("<I", n)[:3] for n in sides) + b"\2" + data)
+
+
+def animated_webp(size: tuple[int, int], alpha: bool, frames: list[bytes]) -> bytes:
+    sides = b"".join(struct.pack("<I", n - 1)[:3] for n in size)
+    head = webp_chunk(b"VP8X", struct.pack("<I", 2 + 16 * alpha) + sides)
+    body = b"WEBP" + head + webp_chunk(b"ANIM", struct.pack("<IH", 0xFF8040C0, 0)) + b"".join(frames)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def save_animated_webps(source: dict[str, Image.Image]) -> None:
+    """By Pillow, and with first frames that leave some of the canvas free."""
+    for name in ("rgb", "rgba"):
+        turned = source[name].transpose(Image.Transpose.ROTATE_180)
+        save(source[name], f"animated_{name}.webp", save_all=True, append_images=[turned], duration=100, quality=80)
+    second = webp_frame(source["grey"].convert("RGB"), 0, 0, lossless=True)
+    for name, alpha, options in (
+        ("rgb", False, {"quality": 70}),
+        ("rgb", True, {"lossless": True}),
+        ("rgba", True, {"quality": 70}),
+        ("rgba", True, {"lossless": True}),
+    ):
+        kind = "lossless" if "lossless" in options else "lossy"
+        frames = [webp_frame(source[name], 4, 2, **options), second]
+        path = FILES / f"placed_{name}_{kind}.webp"
+        path.write_bytes(animated_webp((50, 31), alpha, frames))
+
+
 def save_others(source: dict[str, Image.Image]) -> None:
     for name in ("rgb", "rgba", "grey"):
         save(source[name], f"{name}_lossless.webp", lossless=True)
         save(source[name], f"{name}_lossy.webp", quality=80)
+    save_animated_webps(source)
     for name in ("palette", "grey", "bilevel"):
         save(source[name], f"{name}.gif")
     save(source["palette"], "palette_key.gif", transparency=3)

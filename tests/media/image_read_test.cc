@@ -63,9 +63,9 @@ Fault image_fault(const std::string& path, const ImageReadOptions& options = {})
 /// One file of each format, and one of each way through the decoders.
 const std::vector<std::string>& samples() {
   static const std::vector<std::string> kNames = {
-      "rgb_2.jpg",         "progressive.jpg",   "cmyk.jpg",       "rgb.png", "interlaced.png",
-      "palette_alpha.png", "rgb.bmp",           "palette.bmp",    "rgb.tif", "rgb_tiff_lzw.tif",
-      "palette.gif",       "rgb_lossless.webp", "rgba_lossy.webp"};
+      "rgb_2.jpg",         "progressive.jpg",   "cmyk.jpg",        "rgb.png",           "interlaced.png",
+      "palette_alpha.png", "rgb.bmp",           "palette.bmp",     "rgb.tif",           "rgb_tiff_lzw.tif",
+      "palette.gif",       "rgb_lossless.webp", "rgba_lossy.webp", "animated_rgba.webp"};
   return kNames;
 }
 
@@ -161,9 +161,25 @@ TEST(BrokenImage, UnknownVariantsAreNamed) {
   bmp[28] = 16;
   put_bytes(folder / "x", bmp);
   EXPECT_EQ(image_fault(folder / "x").reason, "unsupported_media");
-  std::string webp = "RIFF" + little(22, 4) + "WEBPVP8X" + little(10, 4) + little(2, 4) + little(36, 3) + little(22, 3);
-  put_bytes(folder / "x", webp);
-  EXPECT_EQ(image_fault(folder / "x").reason, "unsupported_media");
+}
+
+TEST(BrokenImage, AnimationsWithoutAFirstFrameAreNamed) {
+  const Folder folder;
+  const std::string head = "WEBPVP8X" + little(10, 4) + little(2, 4) + little(36, 3) + little(22, 3);
+  put_bytes(folder / "x", "RIFF" + little(head.size(), 4) + head);
+  EXPECT_EQ(image_fault(folder / "x").reason, "corrupt_media");
+  const std::string whole = bytes_of(file_path("placed_rgb_lossy.webp"));
+  const std::size_t frame = whole.find("ANMF") + 8;
+  for (const std::size_t at : {frame, frame + 3, frame + 6, frame + 9}) {  // column, row, width, height
+    std::string moved = whole;
+    moved[at] = static_cast<char>(moved[at] + 30);
+    put_bytes(folder / "x", moved);
+    EXPECT_EQ(image_fault(folder / "x").reason, "corrupt_media") << at - frame;
+  }
+  std::string bomb = bytes_of(file_path("placed_rgb_lossless.webp"));
+  bomb.replace(bomb.find("VP8L") + 9, 3, "\xFF\xFF\xFF");
+  put_bytes(folder / "x", bomb);
+  EXPECT_NE(image_fault(folder / "x").message.find("has another size"), std::string::npos);
 }
 
 TEST(WriteImage, ComesBack) {
