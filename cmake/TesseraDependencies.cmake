@@ -27,11 +27,12 @@ if(TESSERA_MEDIA)
   find_path(TESSERA_OPENCV_INCLUDE opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4)
   find_library(TESSERA_OPENCV_IMGCODECS opencv_imgcodecs)
   find_library(TESSERA_OPENCV_CORE opencv_core)
-  if(TESSERA_OPENCV_INCLUDE AND TESSERA_OPENCV_IMGCODECS AND TESSERA_OPENCV_CORE)
+  pkg_check_modules(libtiff IMPORTED_TARGET libtiff-4)
+  if(TESSERA_OPENCV_INCLUDE AND TESSERA_OPENCV_IMGCODECS AND TESSERA_OPENCV_CORE AND libtiff_FOUND)
     set(TESSERA_OPENCV ON)
   else()
-    message(WARNING "OpenCV not found: WebP, BMP and TIFF pictures will be refused. On Debian: apt-get install "
-                    "libopencv-imgcodecs-dev")
+    message(WARNING "OpenCV or libtiff not found: WebP, BMP and TIFF pictures will be refused. On Debian: apt-get "
+                    "install libopencv-imgcodecs-dev libtiff-dev")
   endif()
 endif()
 

@@ -46,7 +46,7 @@ bool is_tiff(const std::uint8_t* bytes, std::size_t size) {
 constexpr ImageFormat kFormats[] = {
     {"jpeg", is_jpeg, probe_jpeg, decode_jpeg, false},    {"png", is_png, probe_png, decode_png, false},
     {"webp", is_webp, webp_header, decode_webp, false}, {"gif", is_gif, probe_gif, decode_gif, false},
-    {"bmp", is_bmp, bmp_header, decode_opencv, false},    {"tiff", is_tiff, tiff_header, decode_opencv, true},
+    {"bmp", is_bmp, bmp_header, decode_opencv, false},    {"tiff", is_tiff, tiff_header, decode_tiff, true},
 };
 
 const ImageFormat* find_format(const std::uint8_t* bytes, std::size_t size) {

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build pkg-config libhwy-dev nlohmann-json3-dev libcli11-dev zlib1g-dev
   libsndfile1-dev libjpeg-dev libpng-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
-  libopencv-imgcodecs-dev libpcre2-dev libsentencepiece-dev)
+  libopencv-imgcodecs-dev libtiff-dev libpcre2-dev libsentencepiece-dev)
 test_packages=(clang libclang-rt-14-dev libgtest-dev python3 ffmpeg)
 
 install_missing() {

@@ -46,6 +46,8 @@ struct ImageFormat {
 [[nodiscard]] Pixels decode_png(const Encoded& file, const ImageReadOptions& options, std::string& warning);
 /// Of an animation the first frame on its canvas.
 [[nodiscard]] Pixels decode_webp(const Encoded& file, const ImageReadOptions& options, std::string& warning);
+/// With alpha, which is divided out of colours that were multiplied with it, or by OpenCV.
+[[nodiscard]] Pixels decode_tiff(const Encoded& file, const ImageReadOptions& options, std::string& warning);
 /// By the module libtessera_opencv.so, after the header was checked.
 [[nodiscard]] Pixels decode_opencv(const Encoded& file, const ImageReadOptions& options, std::string& warning);
 /// By the module libtessera_ffmpeg.so.

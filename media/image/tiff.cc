@@ -5,6 +5,8 @@
 
 #include "media/fault.h"
 #include "media/image/header.h"
+#include "media/module.h"
+#include "media/opencv_module.h"
 
 namespace tessera::media {
 namespace {
@@ -24,6 +26,7 @@ enum Tag : int {
   kStripBytes = 279,
   kTileOffsets = 324,
   kTileBytes = 325,
+  kPlanes = 284,
   kExtraSamples = 338,
   kSampleFormat = 339,
 };
@@ -40,20 +43,52 @@ bool is_known(std::uint32_t photometric, std::uint32_t samples, std::uint32_t bi
   return (samples == 3 && (photometric == 2 || photometric == 6)) || (samples == 4 && photometric == 5);
 }
 
+/// What the sample behind the colours is.
+enum Extra : std::uint32_t { kUnspecified = 0, kMultiplied = 1, kAlpha = 2 };
+
+/// Grey with alpha, or colours with a fourth sample, side by side and upright; not in a JPEG.
+bool has_known_alpha(TiffDirectory& directory, const std::vector<std::uint32_t>& extra, std::uint32_t photometric,
+                     std::uint32_t samples, std::uint32_t bits) {
+  if (extra.size() != 1 || directory.value(kPlanes, 1) != 1 || directory.value(kOrientation, 1) != 1) return false;
+  if (directory.value(kCompression, 1) == 7) return false;
+  if (photometric == 1) return samples == 2 && bits == 8 && extra[0] == kAlpha;
+  return photometric == 2 && samples == 4 && (bits == 8 || bits == 16) && extra[0] <= kAlpha;
+}
+
+/// Colours that were multiplied with alpha, with the integers of Pillow's unpackRGBa().
+void divide_by_alpha(Pixels& pixels) {
+  for (std::size_t i = 0; i < pixels.samples.size(); i += 4) {
+    std::uint8_t* at = pixels.samples.data() + i;
+    const unsigned alpha = at[3];
+    for (int c = 0; c < 3; ++c) {
+      at[c] = static_cast<std::uint8_t>(alpha == 0 ? 0U : std::min(255U, at[c] * 255U / alpha));
+    }
+  }
+}
+
+Pixels without_fourth(const Pixels& pixels) {
+  Pixels out(pixels.rows, pixels.columns, 3);
+  for (std::size_t i = 0; i < out.samples.size(); ++i) out.samples[i] = pixels.samples[i / 3 * 4 + i % 3];
+  return out;
+}
+
 void check_layout(const std::string& name, TiffDirectory& directory) {
   constexpr std::uint32_t kCompressions[] = {1, 5, 7, 8, 32773, 32946};
   const std::uint32_t compression = directory.value(kCompression, 1);
   if (std::find(std::begin(kCompressions), std::end(kCompressions), compression) == std::end(kCompressions)) {
     fail(name, "unsupported_media", "TIFF compression " + std::to_string(compression));
   }
-  if (!directory.values(kExtraSamples).empty()) fail(name, "unsupported_media", "a TIFF with an alpha channel");
   const std::vector<std::uint32_t> bits = directory.values(kBits);
   const std::uint32_t depth = bits.empty() ? 1 : bits[0];
   const bool even = std::all_of(bits.begin(), bits.end(), [&](std::uint32_t b) { return b == depth; });
   const std::uint32_t samples = directory.value(kSamples, 1);
   const std::uint32_t photometric = directory.value(kPhotometric, 99);
   const bool integer = directory.value(kSampleFormat, 1) == 1;
-  if (!even || !integer || !is_known(photometric, samples, depth, directory.value(kOrientation, 1))) {
+  const std::vector<std::uint32_t> extra = directory.values(kExtraSamples);
+  const std::uint32_t orientation = directory.value(kOrientation, 1);
+  const bool known = extra.empty() ? is_known(photometric, samples, depth, orientation)
+                                   : has_known_alpha(directory, extra, photometric, samples, depth);
+  if (!even || !integer || !known) {
     fail(name, "unsupported_media",
          "a TIFF of " + std::to_string(samples) + " samples of " + std::to_string(depth) +
              " bits, photometric interpretation " + std::to_string(photometric));
@@ -140,6 +175,18 @@ ImageInfo tiff_header(const Encoded& file) {
   check_extent(file.name, *directory, file.bytes.size());
   check_layout(file.name, *directory);
   return info;
+}
+
+Pixels decode_tiff(const Encoded& file, const ImageReadOptions& options, std::string& warning) {
+  auto directory = TiffDirectory::open(file.bytes.data(), file.bytes.size());
+  const std::vector<std::uint32_t> extra = directory.value().values(kExtraSamples);
+  if (extra.empty()) return decode_opencv(file, options, warning);
+  static auto* const decode = reinterpret_cast<TiffDecode*>(
+      load_symbol(kOpenCvModule, kTiffDecodeSymbol, "reads WebP, BMP and TIFF", file.name));
+  Pixels pixels;
+  if (!decode(file.bytes.data(), file.bytes.size(), pixels)) fail(file.name, "corrupt_media", "its picture is damaged");
+  if (extra[0] == kMultiplied) divide_by_alpha(pixels);
+  return extra[0] == kUnspecified && pixels.channels == 4 ? without_fourth(pixels) : pixels;
 }
 
 }  // namespace tessera::media

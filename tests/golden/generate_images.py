@@ -166,11 +166,50 @@ def save_bmps(source: dict[str, Image.Image]) -> None:
     (FILES / "top_down.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 54 + len(top_down), 0, 0, 54) + header + top_down)
 
 
+def tiff(samples: np.ndarray, order: str, extra: int, strip: int | None) -> bytes:
+    """Uncompressed, with a fourth sample, which Pillow writes as 8-bit alpha alone; in tiles of 16 x 32 without `strip`."""
+    rows, columns, count = samples.shape
+    wide = samples.astype(samples.dtype.newbyteorder(order))
+    if strip is None:
+        padded = np.pad(wide, ((0, -rows % 16), (0, -columns % 32), (0, 0)), constant_values=99)
+        corners = [(r, c) for r in range(0, rows, 16) for c in range(0, columns, 32)]
+        parts = [padded[r : r + 16, c : c + 32].tobytes() for r, c in corners]
+    else:
+        parts = [wide[r : r + strip].tobytes() for r in range(0, rows, strip)]
+    starts = np.cumsum([8] + [len(p) for p in parts])
+    bits = 8 * samples.itemsize
+    tags: dict[int, tuple[str, list[int]]] = {
+        256: ("I", [columns]), 257: ("I", [rows]), 258: ("H", [bits] * count), 259: ("H", [1]), 262: ("H", [2]),
+        277: ("H", [count]), 284: ("H", [1]), 338: ("H", [extra]),
+    }  # fmt: skip
+    if strip is None:
+        tags |= {322: ("I", [32]), 323: ("I", [16]), 324: ("I", starts[:-1].tolist()), 325: ("I", [len(p) for p in parts])}
+    else:
+        tags |= {273: ("I", starts[:-1].tolist()), 278: ("I", [strip]), 279: ("I", [len(p) for p in parts])}
+    more = starts[-1] + 2 + 12 * len(tags) + 4
+    entries, behind = b"", b""
+    for tag, (kind, values) in sorted(tags.items()):
+        data = struct.pack(f"{order}{len(values)}{kind}", *values)
+        where = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(order + "I", more + len(behind))
+        behind += b"" if len(data) <= 4 else data
+        entries += struct.pack(order + "HHI", tag, 3 if kind == "H" else 4, len(values)) + where
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, starts[-1])
+    return head + b"".join(parts) + struct.pack(order + "H", len(tags)) + entries + b"\0\0\0\0" + behind
+
+
 def save_tiffs(source: dict[str, Image.Image]) -> None:
     for name in ("rgb", "grey", "palette", "bilevel", "grey16", "cmyk"):
         save(source[name], f"{name}.tif")
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         save(source["rgb"], f"rgb_{compression}.tif", compression=compression)
+    save(source["grey_alpha"], "grey_alpha.tif")
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        save(source["rgba"], f"rgba_{compression}.tif", compression=compression)
+    samples = np.asarray(source["rgba"])
+    for extra in (0, 1, 2):
+        (FILES / f"extra{extra}.tif").write_bytes(tiff(samples, "<", extra, 5))
+        (FILES / f"extra{extra}_16.tif").write_bytes(tiff(samples.astype(np.uint16) * 257 ^ 0x55, ">", extra, 23))
+    (FILES / "rgba_tiles.tif").write_bytes(tiff(samples, ">", 2, None))
 
 
 def webp_chunk(kind: bytes, data: bytes) -> bytes:

@@ -63,9 +63,10 @@ Fault image_fault(const std::string& path, const ImageReadOptions& options = {})
 /// One file of each format, and one of each way through the decoders.
 const std::vector<std::string>& samples() {
   static const std::vector<std::string> kNames = {
-      "rgb_2.jpg",         "progressive.jpg",   "cmyk.jpg",        "rgb.png",           "interlaced.png",
-      "palette_alpha.png", "rgb.bmp",           "palette.bmp",     "rgb.tif",           "rgb_tiff_lzw.tif",
-      "palette.gif",       "rgb_lossless.webp", "rgba_lossy.webp", "animated_rgba.webp"};
+      "rgb_2.jpg",       "progressive.jpg",    "cmyk.jpg",          "rgb.png",
+      "interlaced.png",  "palette_alpha.png",  "rgb.bmp",           "palette.bmp",
+      "rgb.tif",         "rgb_tiff_lzw.tif",   "palette.gif",       "rgb_lossless.webp",
+      "rgba_lossy.webp", "animated_rgba.webp", "rgba_tiff_lzw.tif", "rgba_tiles.tif"};
   return kNames;
 }
 

@@ -24,7 +24,7 @@ TOP_LEVEL = {"kernels", "codec", "tokenizer", "model", "media", "cli", "samples"
 SOURCES = {".h", ".cc", ".cu", ".inc"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(([a-z_]+)/[^"]*)"')
 PRINTS = re.compile(r"\b(std::cout|std::cerr|printf\s*\(|fprintf\s*\(|std::exit|std::abort|\babort\s*\(|\bexit\s*\()")
-MEDIA_LIBRARIES = re.compile(r'#\s*include\s*<(sndfile|libav\w+/|libsw\w+/|opencv2/|jpeglib|png\.h)')
+MEDIA_LIBRARIES = re.compile(r'#\s*include\s*<(sndfile|libav\w+/|libsw\w+/|opencv2/|jpeglib|png\.h|tiffio)')
 
 
 def sources(folder: str) -> list[pathlib.Path]:
