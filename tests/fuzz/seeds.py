@@ -191,6 +191,7 @@ IMAGE = {
         "oriented_6.jpg": 0, "cmyk.jpg": 8, "progressive.jpg": 0, "palette_alpha.png": 1, "interlaced.png": 9,
         "grey_key.png": 1, "oriented_3.png": 1, "oriented_3.webp": 2, "grey_lossy.webp": 2, "palette.bmp": 3,
         "bilevel.bmp": 3, "bilevel.tif": 4, "grey16.tif": 4, "bilevel.gif": 5,
+        "placed_rgba_lossy.webp": 2, "extra1.tif": 4,
     }.items()
 }
 IMAGE["exif"] = bytes([6]) + b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
