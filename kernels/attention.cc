@@ -57,7 +57,7 @@ static HWY_INLINE void score_block(const QueryBlock& b) {
   const std::int64_t head_dim = b.job.ring.head_dim;
   for (std::int64_t r = 0; r < b.rows; ++r) {
     const float* row = b.job.queries.row(b.query(r)) + b.head(r) * head_dim;
-    std::memcpy(b.queries + r * head_dim, row, static_cast<std::size_t>(head_dim) * sizeof(float));
+    stage_query(row, r, b.rows, head_dim, b.queries);
   }
   // Panels of one slice are neighbours in their page.
   for (std::int64_t at = b.base; at < b.end;) {
