@@ -110,7 +110,15 @@ const StoredTensor& Checkpoint::use(std::string_view name, const Shape& shape) {
     refuse("tensor " + quote(name) + " has shape " + to_string(tensor.shape) + ", must be " + to_string(shape));
   }
   used_.emplace(name);
+  release_last();
+  last_ = &tensor;
   return tensor;
+}
+
+// Loaders pack a tensor before they ask for the next: without this a checkpoint is in memory twice, mapped and packed.
+void Checkpoint::release_last() const noexcept {
+  if (last_ == nullptr) return;
+  for (const SafetensorsFile& file : files_) file.release(*last_);
 }
 
 std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape, std::int64_t pieces) {

@@ -62,6 +62,8 @@ class SafetensorsFile {
 
   [[nodiscard]] const std::map<std::string, StoredTensor, std::less<>>& tensors() const noexcept;
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept;
+  /// Gives back the memory of a tensor of this file, of others nothing; it is read again when it is touched.
+  void release(const StoredTensor& tensor) const noexcept;
 
  private:
   struct Impl;
@@ -127,11 +129,13 @@ class Checkpoint {
   [[nodiscard]] std::vector<float> from_e4m3(std::string_view name, std::int64_t pieces);
   [[nodiscard]] std::vector<float> from_mxfp4(std::string_view name);
   const StoredTensor& use(std::string_view name, const Shape& shape);
+  void release_last() const noexcept;
 
   std::string name_;
   std::vector<SafetensorsFile> files_;
   std::map<std::string, const StoredTensor*, std::less<>> tensors_;
   std::set<std::string, std::less<>> used_;
+  const StoredTensor* last_ = nullptr;  // that was asked for
   std::vector<std::string> ignored_;
   std::vector<std::string> ignored_prefixes_;
   std::string prefix_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -55,6 +56,19 @@ MappedFile::MappedFile(const std::filesystem::path& path, std::uint64_t max_byte
   void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (address == MAP_FAILED) refuse_errno(path, "cannot map");
   bytes_ = {static_cast<const std::byte*>(address), size};
+}
+
+void MappedFile::release(std::span<const std::byte> part) const noexcept {
+  // Of memory that is not mapped from a file the contents would be lost.
+  if (bytes_.empty() || part.data() < bytes_.data() || part.size() > bytes_.size() ||
+      part.data() - bytes_.data() > static_cast<std::ptrdiff_t>(bytes_.size() - part.size())) {
+    return;
+  }
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
+  const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
+  // Only a hint: what it answers changes nothing.
+  if (first < last) (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

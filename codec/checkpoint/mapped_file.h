@@ -22,6 +22,9 @@ class MappedFile {
   [[nodiscard]] std::string_view text() const noexcept {
     return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
   }
+  /// Gives back the memory of the pages that lie whole within `part`, if it is of this file: they are read again when
+  /// they are touched.
+  void release(std::span<const std::byte> part) const noexcept;
 
  private:
   std::span<const std::byte> bytes_;

@@ -242,6 +242,10 @@ SafetensorsFile::~SafetensorsFile() = default;
 SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
 SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = default;
 
+void SafetensorsFile::release(const StoredTensor& tensor) const noexcept {
+  impl_->file.release({tensor.data, tensor.bytes});
+}
+
 const Tensors& SafetensorsFile::tensors() const noexcept { return impl_->tensors; }
 const std::map<std::string, std::string>& SafetensorsFile::metadata() const noexcept { return impl_->metadata; }
 

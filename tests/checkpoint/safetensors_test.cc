@@ -1,6 +1,8 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <fstream>
 #include <utility>
 
 #include "tests/checkpoint/files.h"
@@ -243,6 +245,47 @@ TEST(SafetensorsFile, MapsAFileThatMoves) {
   first = std::move(second);
   EXPECT_EQ(first.tensors().at("a").data, data);
   EXPECT_EQ(std::memcmp(data, bytes_of<float>({0, 1, 2}).data(), 12), 0);
+}
+
+/// Kilobytes of mapped files in memory.
+long resident_file_kilobytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("RssFile:", 0) == 0) return std::stol(line.substr(8));
+  }
+  return 0;
+}
+
+float sum_of(const StoredTensor& tensor) {
+  float sum = 0;
+  for (std::size_t i = 0; i < tensor.bytes; i += sizeof(float)) {
+    float value = 0;
+    std::memcpy(&value, tensor.data + i, sizeof value);
+    sum += value > 0 ? 1.0F : 0.0F;
+  }
+  return sum;
+}
+
+TEST(SafetensorsFile, ReleasedTensorsAreReadAgain) {
+  constexpr int kCount = 1 << 20;
+  const TemporaryFolder folder;
+  const SafetensorsFile file(folder.write("a.safetensors", counting_file("a", kCount)));
+  const StoredTensor& tensor = file.tensors().at("a");
+  const float sum = sum_of(tensor);
+  EXPECT_EQ(sum, kCount - 1);
+  const long before = resident_file_kilobytes();
+  file.release(tensor);
+  EXPECT_LT(resident_file_kilobytes(), before - 3 * 1024);
+  EXPECT_EQ(sum_of(tensor), sum);
+}
+
+TEST(SafetensorsFile, ReleasesNothingThatItHasNotMapped) {
+  const TemporaryFolder folder;
+  const SafetensorsFile file(folder.write("a.safetensors", counting_file("a", 3)));
+  std::vector<float> values(1 << 16, 1.0F);
+  const auto* data = reinterpret_cast<const std::byte*>(values.data());
+  file.release({Type::f32, {1 << 16}, data, values.size() * sizeof(float)});
+  EXPECT_EQ(std::count(values.begin(), values.end(), 1.0F), 1 << 16);
 }
 
 TEST(SafetensorsFile, RefusesWhatCannotBeRead) {
