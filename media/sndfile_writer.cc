@@ -52,31 +52,31 @@ void check(const Format& format, const WriteOptions& options) {
 }
 
 /// What libsndfile writes through; errno of a failed write waits here until the C code has returned.
-struct Stream {
+struct Output {
   int descriptor;
   int error = 0;
 };
 
-sf_count_t stream_size(void* user) {
-  const int descriptor = static_cast<Stream*>(user)->descriptor;
+sf_count_t output_size(void* user) {
+  const int descriptor = static_cast<Output*>(user)->descriptor;
   const off_t here = ::lseek(descriptor, 0, SEEK_CUR);
   const off_t end = ::lseek(descriptor, 0, SEEK_END);
   ::lseek(descriptor, here, SEEK_SET);
   return end;
 }
 
-sf_count_t stream_seek(sf_count_t offset, int whence, void* user) {
-  return ::lseek(static_cast<Stream*>(user)->descriptor, offset, whence);
+sf_count_t output_seek(sf_count_t offset, int whence, void* user) {
+  return ::lseek(static_cast<Output*>(user)->descriptor, offset, whence);
 }
 
-sf_count_t stream_tell(void* user) { return ::lseek(static_cast<Stream*>(user)->descriptor, 0, SEEK_CUR); }
+sf_count_t output_tell(void* user) { return ::lseek(static_cast<Output*>(user)->descriptor, 0, SEEK_CUR); }
 
-sf_count_t stream_read(void* out, sf_count_t bytes, void* user) {
-  return ::read(static_cast<Stream*>(user)->descriptor, out, static_cast<std::size_t>(bytes));
+sf_count_t output_read(void* out, sf_count_t bytes, void* user) {
+  return ::read(static_cast<Output*>(user)->descriptor, out, static_cast<std::size_t>(bytes));
 }
 
-sf_count_t stream_write(const void* data, sf_count_t bytes, void* user) {
-  auto* stream = static_cast<Stream*>(user);
+sf_count_t output_write(const void* data, sf_count_t bytes, void* user) {
+  auto* stream = static_cast<Output*>(user);
   sf_count_t done = 0;
   while (done < bytes) {
     const auto* next = static_cast<const char*>(data) + done;
@@ -91,7 +91,7 @@ sf_count_t stream_write(const void* data, sf_count_t bytes, void* user) {
   return done;
 }
 
-SF_VIRTUAL_IO kStream = {stream_size, stream_seek, stream_read, stream_write, stream_tell};
+SF_VIRTUAL_IO kOutput = {output_size, output_seek, output_read, output_write, output_tell};
 
 class SndfileWriter final : public AudioWriter {
  public:
@@ -102,7 +102,7 @@ class SndfileWriter final : public AudioWriter {
     header.samplerate = options.sample_rate;
     header.channels = options.channels;
     header.format = format.format;
-    sndfile_ = sf_open_virtual(&kStream, SFM_WRITE, &header, &stream_);
+    sndfile_ = sf_open_virtual(&kOutput, SFM_WRITE, &header, &stream_);
     check_stream();
     if (sndfile_ == nullptr) throw ResourceError("write_failed", path + ": " + sf_strerror(nullptr));
   }
@@ -152,7 +152,7 @@ class SndfileWriter final : public AudioWriter {
   Encoding encoding_;
   int channels_;
   OutputFile file_;
-  Stream stream_;
+  Output stream_;
   SNDFILE* sndfile_ = nullptr;
   std::vector<short> block_;
 };

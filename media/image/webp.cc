@@ -10,8 +10,8 @@ namespace tessera::media {
 namespace {
 
 // Of VP8X.
-constexpr std::uint32_t kAnimated = 2;
-constexpr std::uint32_t kAlpha = 16;
+constexpr std::uint32_t kAnimatedFlag = 2;
+constexpr std::uint32_t kAlphaFlag = 16;
 
 struct WebpChunk {
   std::uint64_t at;  // of its content
@@ -71,7 +71,7 @@ std::vector<std::uint8_t> as_still(Bytes& bytes, const std::uint8_t* data, const
   if (alpha) {
     out.text("VP8X");
     out.number(10, 4);
-    out.number(kAlpha, 4);
+    out.number(kAlphaFlag, 4);
     out.number(static_cast<std::uint64_t>(frame.columns) - 1, 3);
     out.number(static_cast<std::uint64_t>(frame.rows) - 1, 3);
   }
@@ -102,7 +102,7 @@ std::optional<WebpFrame> first_frame(const Encoded& file) {
   constexpr std::uint64_t kFrameHeader = 16;
   Bytes bytes(file.bytes.data(), file.bytes.size());
   const std::uint32_t flags = bytes.u8(20);
-  if (!bytes.begins(12, "VP8X") || (flags & kAnimated) == 0) return std::nullopt;
+  if (!bytes.begins(12, "VP8X") || (flags & kAnimatedFlag) == 0) return std::nullopt;
   const WebpChunk chunk = find_chunk(bytes, "ANMF");
   if (chunk.size <= kFrameHeader) fail(file.name, "corrupt_media", "the animated WebP has no frame");
   if (!bytes.has(chunk.at, chunk.size)) refuse_truncated(file, chunk.at + chunk.size);
@@ -110,7 +110,7 @@ std::optional<WebpFrame> first_frame(const Encoded& file) {
                   static_cast<int>(2 * bytes.u24(chunk.at)),
                   static_cast<int>(bytes.u24(chunk.at + 9) + 1),
                   static_cast<int>(bytes.u24(chunk.at + 6) + 1),
-                  (flags & kAlpha) != 0,
+                  (flags & kAlphaFlag) != 0,
                   {file.name, {}}};
   const ImageInfo canvas = webp_size(file, bytes);
   if (frame.row > canvas.rows - frame.rows || frame.column > canvas.columns - frame.columns) {

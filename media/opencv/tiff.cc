@@ -116,7 +116,7 @@ bool read_tiles(TIFF* tiff, int sample_bytes, Pixels& out) {
   return true;
 }
 
-bool decode(const std::uint8_t* bytes, std::size_t size, Pixels& out) {
+bool decode_samples(const std::uint8_t* bytes, std::size_t size, Pixels& out) {
   Memory file{bytes, size};
   const Tiff tiff = open_tiff(file);
   if (!tiff) return false;
@@ -137,5 +137,5 @@ bool decode(const std::uint8_t* bytes, std::size_t size, Pixels& out) {
 
 extern "C" __attribute__((visibility("default"))) bool tessera_tiff_decode(const std::uint8_t* bytes, std::size_t size,
                                                                            tessera::media::Pixels& out) {
-  return tessera::media::decode(bytes, size, out);
+  return tessera::media::decode_samples(bytes, size, out);
 }
