@@ -10,7 +10,7 @@ struct Vector {
   using Type [[gnu::vector_size(kLanes * sizeof(float))]] = float;
 };
 
-volatile float sink;
+volatile float kept_result;
 
 // Vector code for a set that the build does not assume has to be written in its instructions. One statement holds a
 // step of every chain, so that no compiler moves a sum through memory.
@@ -35,7 +35,7 @@ volatile float sink;
   const V term = V{} + 0.25F;
   for (std::int64_t step = 0; step < steps; ++step)
     asm volatile(TESSERA_STEP : TESSERA_SUMS("+v") : "v"(factor), "v"(term));
-  sink = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + h[0] + i[0] + j[0];
+  kept_result = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + h[0] + i[0] + j[0];
 }
 
 [[gnu::target("avx2,fma")]] void chains_avx2(std::int64_t steps) {
@@ -45,7 +45,7 @@ volatile float sink;
   const V term = V{} + 0.25F;
   for (std::int64_t step = 0; step < steps; ++step)
     asm volatile(TESSERA_STEP : TESSERA_SUMS("+x") : "x"(factor), "x"(term));
-  sink = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + h[0] + i[0] + j[0];
+  kept_result = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + h[0] + i[0] + j[0];
 }
 
 #elif defined(__aarch64__)
@@ -68,7 +68,7 @@ void chains_neon(std::int64_t steps) {
   const V term = V{} + 0.25F;
   for (std::int64_t step = 0; step < steps; ++step)
     asm volatile(TESSERA_STEP : TESSERA_SUMS("+w") : "w"(factor), "w"(term));
-  sink = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + h[0] + i[0] + j[0];
+  kept_result = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + h[0] + i[0] + j[0];
 }
 
 #endif
