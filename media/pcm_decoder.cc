@@ -41,8 +41,10 @@ class PcmDecoder final : public Decoder {
 
   std::int64_t skip(std::int64_t frames) override {
     if (info_.samples < 0) return 0;
-    frames = std::min(frames, left());
-    source_->seek(source_->position() + frames * frame_bytes_);
+    frames = std::min(frames, info_.samples - position_);
+    const std::int64_t begin = source_->position();
+    source_->seek(begin + frames * frame_bytes_);
+    frames = (source_->position() - begin) / frame_bytes_;  // a pipe may hold less than its header claims
     position_ += frames;
     return frames;
   }

@@ -17,7 +17,7 @@ class Source {
   [[nodiscard]] virtual std::int64_t position() const = 0;
   /// Returns fewer than `bytes` only at the end. Throws InputError("unreadable").
   virtual std::size_t read(void* out, std::size_t bytes) = 0;
-  /// A pipe goes forward, or back as long as no more than its first MiB was read.
+  /// A pipe goes forward, at most to its end, or back as long as no more than its first MiB was read.
   virtual void seek(std::int64_t position) = 0;
 
   [[nodiscard]] bool is_pipe() const { return size() < 0; }

@@ -31,6 +31,7 @@ class MemorySource final : public Source {
   void seek(std::int64_t position) override {
     require(position >= 0);
     at_ = static_cast<std::size_t>(position);
+    if (pipe_) at_ = std::min(at_, size_);
   }
 
  private:

@@ -147,6 +147,21 @@ TEST_F(Wav, TruncationCanBeAllowed) {
   EXPECT_NE(piped.warning, "");
 }
 
+TEST_F(Wav, AStartBehindTheEndSaysWhereTheSoundEnds) {
+  ReadOptions options;
+  options.allow_truncated = true;
+  const std::string cut = riff(format(kPcm, 1, 8000, 2) + chunk("data", std::string(4000, '\1'))).substr(0, 44 + 801);
+  const std::string end = " s on: the sound ends at 0.05 s";
+  for (const double start : {0.1, 1e18}) {
+    options.start = start;
+    const std::string of_file = fault(cut, options).message;
+    EXPECT_NE(of_file.find(end), std::string::npos) << of_file;
+    PipedInput input(cut);
+    const std::string of_pipe = fault_of("-", options).message;
+    EXPECT_NE(of_pipe.find(end), std::string::npos) << of_pipe;
+  }
+}
+
 TEST_F(Wav, HalfASampleAtTheEndOfAStreamIsTruncated) {
   const std::string bytes = "RIFF" + little(0, 4) + "WAVE" + format(kPcm, 1, 8000, 2) + "data" + little(0, 4) + "abc";
   EXPECT_EQ(fault(bytes).reason, "truncated_media");
