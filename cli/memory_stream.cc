@@ -7,16 +7,16 @@
 
 namespace tessera::cli {
 
-constexpr std::size_t kStreamFloats = std::size_t{1} << 26;
+constexpr std::int64_t kStreamFloats = std::int64_t{1} << 26;
 
 MemoryStream::MemoryStream(Context& context) : context_(context) {
-  if (!context.device().is_cuda()) memory_.assign(kStreamFloats, 1.0F);
+  if (!context.device().is_cuda()) memory_ = context.allocate({kStreamFloats});
 }
 
 void MemoryStream::read() {
   volatile float keep = 0;
-  context_.parallel_for(static_cast<std::int64_t>(memory_.size()), 1 << 20, [&](std::int64_t begin, std::int64_t end) {
-    keep = read_through(memory_.data() + begin, end - begin);
+  context_.parallel_for(memory_.size(), 1 << 20, [&](std::int64_t begin, std::int64_t end) {
+    keep = read_through(memory_.matrix().data + begin, end - begin);
   });
 }
 

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <vector>
-
 #include "kernels/context.h"
+#include "kernels/tensor.h"
 
 namespace tessera::cli {
 
@@ -12,7 +11,7 @@ class MemoryStream {
   /// Takes 256 MiB; nothing on a GPU, where nothing is measured.
   explicit MemoryStream(Context& context);
 
-  [[nodiscard]] bool measures() const noexcept { return !memory_.empty(); }
+  [[nodiscard]] bool measures() const noexcept { return memory_.size() > 0; }
   void read();
   /// Of one read() that took so long.
   [[nodiscard]] double gigabytes_per_second(double seconds) const;
@@ -21,7 +20,7 @@ class MemoryStream {
 
  private:
   Context& context_;
-  std::vector<float> memory_;
+  Tensor memory_;  // where weights would be
 };
 
 }  // namespace tessera::cli

@@ -1,5 +1,7 @@
 #include "kernels/arena.h"
 
+#include <sys/mman.h>
+
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
@@ -13,10 +15,26 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
+constexpr std::size_t kHugePage = std::size_t{1} << 21;
+
+std::size_t rounded_up(std::size_t bytes, std::size_t alignment) {
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
+// In huge pages where the system has them: weights and activations stream past the reach of the small ones' tables.
+void* allocate_huge(std::size_t bytes) {
+  void* block = std::aligned_alloc(kHugePage, rounded_up(bytes, kHugePage));
+#ifdef MADV_HUGEPAGE
+  if (block != nullptr) (void)::madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
 class HostMemory final : public Memory {
  public:
   std::byte* allocate(std::size_t bytes) override {
-    void* block = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+    void* block =
+        bytes >= kHugePage ? allocate_huge(bytes) : std::aligned_alloc(kAlignment, rounded_up(bytes, kAlignment));
     if (block == nullptr) throw ResourceError("out_of_memory", "cannot allocate " + std::to_string(bytes) + " bytes");
     return static_cast<std::byte*>(block);
   }
@@ -41,7 +59,7 @@ class MeasuredMemory final : public Memory {
       throw ResourceError("out_of_memory", "cannot measure another " + std::to_string(bytes) + " bytes");
     }
     auto* block = reinterpret_cast<std::byte*>(next_);  // NOLINT: never read
-    next_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    next_ += rounded_up(bytes, kAlignment);
     return block;
   }
   void release(std::byte*, std::size_t) noexcept override {}
