@@ -21,8 +21,11 @@ template <int kRows, int kPanels, class AnyRows, class T>
 static void multiply_panels(AnyRows rows, const SliceRuns& slice, const T* panels, std::int64_t panel_step,
                             std::int64_t panel_count, const Sink& sink, Ahead& ahead) {
   std::int64_t p = 0;
+  const T* after = reinterpret_cast<const T*>(ahead.panels_behind());
   const auto block = [&]<int kCount>() HWY_ATTR {
-    multiply_block<kRows, kCount>(rows, slice, panels + p * panel_step, panel_step, sink.at(0, p), ahead);
+    const T* at = panels + p * panel_step;
+    const T* behind = p + kCount < panel_count ? at + kCount * panel_step : after;
+    multiply_block<kRows, kCount>(rows, slice, at, panel_step, behind, sink.at(0, p), ahead);
     p += kCount;
   };
   while (panel_count - p >= kPanels && (kPanels != 3 || panel_count - p != 4)) block.template operator()<kPanels>();
@@ -136,15 +139,31 @@ static void multiply_rows(const SliceRows& rows, std::int64_t r, std::int64_t co
   blocks.template operator()<1>();
 }
 
-/// Few rows read the weights once, as stored, each block of rows narrow ones anew; for many, narrow weights are widened
-/// once a tile. Sanitizers see narrow weights one way only: every way takes a compiler half a minute.
-inline constexpr std::int64_t kStreamRows = 2;
+/// Few rows read the weights once, as stored, all rows at once; for many, narrow weights are widened once a tile.
+/// Sanitizers see narrow weights one way only: every way takes a compiler half a minute.
 template <class T>
 inline constexpr bool kStreams = kBlockRows > 2 || std::is_same_v<T, float>;
+
+/// Panels in flight beside so many rows: what fits the registers, of codes of 4 bits with their scales.
 template <class T>
-inline constexpr std::int64_t kRowsAsStored = std::is_same_v<T, float> ? INT64_MAX
-                                              : kStreams<T>            ? kBlockRows
-                                                                       : 0;
+constexpr int few_panels(int rows) {
+  constexpr bool kScales = std::is_same_v<T, Code<4>>;
+  if (rows <= 2) return kStreamPanels;
+  if (kParts == 1 && rows <= (kScales ? 4 : 6)) return 4;
+  return kScales ? std::min(2, kBlockPanels) : kBlockPanels;
+}
+
+template <class T, class Done>
+static void multiply_few(const SliceRows& rows, std::int64_t count, const T* panels, std::int64_t panel_step,
+                         std::int64_t panel_count, const Sink& sink, Ahead& ahead, const Done& done) {
+  each<kBlockRows>([&]<int kIndex>() HWY_ATTR {
+    constexpr int kRows = kIndex + 1;
+    if (count != kRows) return;
+    multiply_panels<kRows, few_panels<T>(kRows)>(RowsInPlace{rows.at(0, kRows), rows.step()}, rows.runs(), panels,
+                                                 panel_step, panel_count, sink, ahead);
+    done(0, kRows);
+  });
+}
 
 /// Rows in staged blocks as far as there is room for them, the others in place.
 template <class T, class Done>
@@ -168,13 +187,9 @@ static void multiply_slice(SliceRows& rows, std::int64_t count, const T* panels,
   const std::int64_t depth = rows.runs().depth();
   const std::int64_t step = PanelStep<T>::of(depth);
   if constexpr (kStreams<T>) {
-    if (count <= kStreamRows) {
-      return multiply_rows<kStreamPanels>(rows, 0, count, panels, step, panel_count, sink, ahead, done);
-    }
+    if (count <= kBlockRows) return multiply_few(rows, count, panels, step, panel_count, sink, ahead, done);
   }
-  if constexpr (kRowsAsStored < T >> 0) {
-    if (count <= kRowsAsStored<T>) return multiply_many(rows, count, panels, step, panel_count, sink, ahead, done);
-  }
+  if constexpr (std::is_same_v<T, float>) multiply_many(rows, count, panels, step, panel_count, sink, ahead, done);
   if constexpr (!std::is_same_v<T, float>) {
     for (std::int64_t p = 0; p < panel_count; ++p) widen_panel(panels + p * step, depth, wide + p * kSlice * 16);
     multiply_many(rows, count, wide, kSlice * 16, panel_count, sink, ahead, done);

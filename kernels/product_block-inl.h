@@ -119,7 +119,9 @@ class Ahead {
   };
 
   void rows(const Stretches& rows) { rows_ = {rows, 0}; }
-  void panels(const Stretches& panels) { panels_ = {panels, 0}; }
+  void panels(const Stretches& panels) { panels_ = {panels, 0}, behind_ = panels.at; }
+  /// Where panels of the chunk behind this one begin.
+  [[nodiscard]] const char* panels_behind() const { return behind_; }
 
   /// The next kilobyte; when all was asked for, `idle`.
   HWY_INLINE const char* next(const float* idle) {
@@ -147,6 +149,7 @@ class Ahead {
   };
   Queue rows_;
   Queue panels_;
+  const char* behind_ = nullptr;
 };
 
 #define TESSERA_INLINE_FUNCTION static HWY_INLINE
@@ -230,10 +233,10 @@ struct StagedRows {
 };
 
 /// Rows times panels `panel_step` elements apart: one chain of fused multiply-adds each. The rows' step is a value, not
-/// in memory: multiples of it are then computed once and stay in registers.
+/// in memory: multiples of it are then computed once and stay in registers. `behind`: what the next block reads.
 template <int kRows, int kPanels, class AnyRows, class T>
 static HWY_INLINE void multiply_block(AnyRows rows, const SliceRuns& slice, const T* panels, std::int64_t panel_step,
-                                      const Sink& sink, Ahead& ahead) {
+                                      const T* behind, const Sink& sink, Ahead& ahead) {
   Floats chain[kRows][kPanels];
   each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { chain[kRow][kPanel] = Lanes::set(0.0F); });
@@ -243,10 +246,13 @@ static HWY_INLINE void multiply_block(AnyRows rows, const SliceRuns& slice, cons
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
       const T* panel = panels + kPanel * panel_step;
       w[kPanel] = load_panel(panel);
-      if constexpr (kRows > 2) __builtin_prefetch(panel + AnyRows::kPrefetch * 16);
-      // Narrow panels end before processors foresee what follows: the next block's are asked for.
-      if constexpr (kRows <= 2 && sizeof(T) == 2) __builtin_prefetch(panel + kPanels * panel_step);
+      if constexpr (kRows > 2 && sizeof(T) == 4) __builtin_prefetch(panel + AnyRows::kPrefetch * 16);
     });
+    // Narrow panels stream from the memory and end before processors foresee what follows: the next block is asked for,
+    // in the order of the memory.
+    if constexpr (sizeof(T) == 2) {
+      each<(kPanels + 1) / 2>([&]<int kLine>() TESSERA_INLINE_LAMBDA { __builtin_prefetch(behind + kLine * 32); });
+    }
     each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
       const Floats value = Lanes::set(rows.template value<kRow>(x));
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
@@ -254,6 +260,7 @@ static HWY_INLINE void multiply_block(AnyRows rows, const SliceRuns& slice, cons
       });
     });
     panels += 16;
+    behind += kPanels * 16;
   };
   // One row of sums a piece is asked for, so that storing them does not hold up the next block.
   const auto piece = [&](std::int64_t i) TESSERA_INLINE_LAMBDA {

@@ -156,57 +156,29 @@ static void widen_panel(const Code<kBits>* panel, std::int64_t depth, float* wid
   }
 }
 
-/// Asks for what a block of panels will read: a panel's part of a slice is too short for processors to foresee what
-/// follows.
+/// Asks for the next block of panels while one is computed, in the order of the memory: a panel's part of a slice is
+/// too short for processors to foresee what follows.
 template <int kPanels, int kBits>
 class Prefetch {
  public:
-  HWY_INLINE Prefetch(const Code<kBits>* codes, std::int64_t panel_step, const float* idle, Ahead& ahead)
-      : codes_(codes), panel_step_(panel_step), idle_(idle), ahead_(ahead) {
-    if constexpr (kBits == 4) scales_ = ahead_.next(idle_);
-  }
+  HWY_INLINE explicit Prefetch(const Code<kBits>* behind) : at_(reinterpret_cast<const char*>(behind)) {}
 
-  /// Before the group of input `k`. The next slice, in order, on its way to the second-level cache: four panels' codes
-  /// of a group are a kilobyte, and so are their scales.
-  HWY_INLINE void group(std::int64_t k) {
-    if constexpr (kBits == 4) {
-      far_ = ahead_.next(idle_);
-      const char* scales = scales_ + k * (Ahead::kBytes / kSlice);
-      for (int line = 0; line < 128; line += 64) __builtin_prefetch(scales + line, 0, 2);
-    }
-  }
-
-  /// Before the octet of input `k`. Codes of 8 bits: the next block's. Of 4: the block's own, for the first-level
-  /// cache.
-  HWY_INLINE void octet(std::int64_t k) const {
-    if constexpr (kBits == 8) {
-      each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { lines(codes_ + (kPanel + kPanels) * panel_step_, k); });
-    } else {
-      const char* far = far_ + k % quantised::kGroup * (Ahead::kBytes / quantised::kGroup);
-      for (int line = 0; line < 256; line += 64) __builtin_prefetch(far + line, 0, 2);
-      each<kPanels>([&]<int kPanel>()
-                        TESSERA_INLINE_LAMBDA { lines(codes_ + kPanel * panel_step_, k + 2 * quantised::kOctet); });
-    }
+  HWY_INLINE void octet() {
+    each<(kBytes + 63) / 64>([&]<int kLine>() TESSERA_INLINE_LAMBDA { __builtin_prefetch(at_ + kLine * 64); });
+    at_ += kBytes;
   }
 
  private:
-  static HWY_INLINE void lines(const Code<kBits>* codes, std::int64_t k) {
-    const Code<kBits>* at = codes + k * 2 * kBits;
-    for (int line = 0; line < kBits * 16; line += 64) __builtin_prefetch(at + line);
-  }
-
-  const Code<kBits>* codes_;
-  std::int64_t panel_step_;
-  const float* idle_;
-  Ahead& ahead_;
-  const char* scales_ = nullptr;
-  const char* far_ = nullptr;
+  static constexpr int kBytes =
+      kPanels * static_cast<int>(quantised::panel_bytes(kBits, kSlice) * quantised::kOctet / kSlice);
+  const char* at_;
 };
 
 /// Rows of one run each.
 template <int kRows, int kPanels, int kBits>
 static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& slice, const Code<kBits>* panels,
-                                      std::int64_t panel_step, const Sink& sink, Ahead& ahead) {
+                                      std::int64_t panel_step, const Code<kBits>* behind, const Sink& sink,
+                                      Ahead& /*ahead*/) {
   const float* x = slice.count == 0 ? rows.at : rows.at + slice.runs[0].offset;
   const std::int64_t depth = slice.depth();
   Floats chain[kRows][kPanels];
@@ -214,9 +186,9 @@ static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& 
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { chain[kRow][kPanel] = Lanes::set(0.0F); });
   });
   const Code<kBits>* codes = codes_of(panels, depth);
-  Prefetch<kPanels, kBits> prefetch(codes, panel_step, x, ahead);
+  Prefetch<kPanels, kBits> prefetch(behind);
   const auto octet = [&](const GroupScales<kBits>(&group)[kPanels], std::int64_t k) TESSERA_INLINE_LAMBDA {
-    prefetch.octet(k);
+    prefetch.octet();
     each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
         const Octet<kBits> at(codes + kPanel * panel_step, k);
@@ -229,7 +201,6 @@ static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& 
     });
   };
   for (std::int64_t first = 0; first < depth; first += quantised::kGroup) {
-    prefetch.group(first);
     GroupScales<kBits> group[kPanels];
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { group[kPanel].load(panels + kPanel * panel_step, first); });
     const std::int64_t end = std::min(depth, first + quantised::kGroup);

@@ -28,11 +28,11 @@ inline constexpr std::int64_t kOctet = 8;
 inline constexpr int kBias4 = 8;
 inline constexpr std::int64_t kPadding = 4;
 
-TESSERA_HOST_DEVICE inline std::int64_t scale_bytes(std::int64_t depth) {
+TESSERA_HOST_DEVICE constexpr std::int64_t scale_bytes(std::int64_t depth) {
   return (depth + 2 * kGroup - 1) / (2 * kGroup) * 64;
 }
 /// Bytes of a panel's part in a slice of `depth` inputs.
-TESSERA_HOST_DEVICE inline std::int64_t panel_bytes(int bits, std::int64_t depth) {
+TESSERA_HOST_DEVICE constexpr std::int64_t panel_bytes(int bits, std::int64_t depth) {
   return scale_bytes(depth) + (bits == 8 ? depth * 16 : (depth + kOctet - 1) / kOctet * 64);
 }
 
