@@ -74,6 +74,8 @@ class Context {
   /// What computes fast products; empty when math is exact.
   [[nodiscard]] std::optional<BfloatUnit> bfloat_unit() const noexcept { return unit_; }
   [[nodiscard]] WeightStorage weights() const noexcept { return weights_; }
+  /// Of weights that are packed from now on; see KeepWeights.
+  void set_weights(WeightStorage storage) noexcept { weights_ = storage; }
   [[nodiscard]] int threads() const noexcept { return threads_; }
   /// Whether it only measures (ContextOptions::measure). Operations touch memory on threads of parallel_for, which then
   /// calls nothing, or ask.
@@ -129,6 +131,21 @@ class Context {
   std::shared_ptr<Arena> arena_;
   const std::atomic<bool>* interrupt_ = nullptr;
   Profile* profile_ = nullptr;
+};
+
+/// While this lives, what is packed is kept as `storage`.
+class KeepWeights {
+ public:
+  KeepWeights(Context& context, WeightStorage storage) noexcept : context_(context), before_(context.weights()) {
+    context.set_weights(storage);
+  }
+  ~KeepWeights() { context_.set_weights(before_); }
+  KeepWeights(const KeepWeights&) = delete;
+  KeepWeights& operator=(const KeepWeights&) = delete;
+
+ private:
+  Context& context_;
+  WeightStorage before_;
 };
 
 }  // namespace tessera

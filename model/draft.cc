@@ -7,6 +7,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/error.h"
 #include "kernels/quantised.h"
+#include "model/likely_ids.h"
 
 namespace tessera {
 namespace {
@@ -25,9 +26,7 @@ DecoderConfig one_layer(const DecoderConfig& decoder) {
   return config;
 }
 
-std::optional<PackedWeights> narrow_head(Context& context, Checkpoint& checkpoint, const DecoderConfig& config,
-                                         std::int64_t most) {
-  if (context.weights() != WeightStorage::stored || config.vocabulary * config.hidden <= most) return std::nullopt;
+PackedWeights narrow_head(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
   const TensorRows rows = checkpoint.rows(head_name(config), {config.vocabulary, config.hidden});
   return quantised::pack(context, WeightSource({rows.stored}, config.hidden), 4);
 }
@@ -52,6 +51,7 @@ class DraftModel::Session : public Drafter {
   Session(Context& context, const DraftModel& model, std::int64_t capacity)
       : model_(model), hidden_(context.allocate({kPending, model.config_.hidden})) {
     for (int k = 0; k < model.layers(); ++k) sequences_.emplace_back(context, model.config_, capacity);
+    if (model.likely_only_) likely_.emplace(model.config_.vocabulary);
   }
 
   void observe(Context& context, ConstMatrix hidden, std::span<const std::int32_t> ids) override;
@@ -81,10 +81,12 @@ class DraftModel::Session : public Drafter {
   Tensor hidden_;                    // [kPending, hidden]: rows of positions first_ … seen_ - 1
   std::int64_t first_ = 0;           // everything before is in every layer's cache
   std::int64_t seen_ = 0;
+  std::optional<LikelyIds> likely_;  // none: all are
 };
 
 DraftModel::Session::Session(Context& context, const Session& other, std::int64_t length, std::int64_t capacity)
     : model_(other.model_), hidden_(context.allocate(other.hidden_.shape())), first_(other.first_), seen_(length) {
+  if (model_.likely_only_) likely_.emplace(model_.config_.vocabulary);
   for (const Sequence& layer : other.sequences_) {
     sequences_.push_back(layer.fork(context, std::min(layer.length(), length - 1), capacity));
   }
@@ -179,7 +181,8 @@ std::int32_t DraftModel::Session::draw(Context& context, std::size_t layer, Matr
   model_.layers_[layer].normalise(context, row);
   WantedIds wanted;
   if (pick.reach) wanted.add(pick.reach(position));
-  const auto panels = wanted.panels(model_.config_.vocabulary);
+  auto panels = wanted.panels(model_.config_.vocabulary);
+  if (likely_) panels = likely_->of(panels);
   const Tensor logits = model_.project(context, row, panels);
   return pick.draw(download_logits(context, logits, panels), position);
 }
@@ -213,19 +216,27 @@ std::vector<std::int32_t> DraftModel::Session::propose(Context& context, std::sp
                                                        const Pick& pick) {
   if (seen_ == 0 || count <= 0) return {};
   Ids ids{known, {}};
+  if (likely_) likely_->observe(known);
   if (seen_ - first_ > kFewRows) settle(context, ids);
   model_.chained_ ? draft_by_chain(context, ids, count, pick) : draft_by_layers(context, ids, count, pick);
   return std::move(ids.drafted);
 }
 
-DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder, std::int64_t most_of_head)
+DraftModel::DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder,
+                       const DraftThresholds& thresholds)
     : decoder_(decoder), config_(one_layer(decoder.config())), chained_(decoder.config().draft->chained) {
+  const bool narrow = context.weights() == WeightStorage::stored && decoder.parameters() > thresholds.most_stored;
+  const KeepWeights kept(context, narrow ? WeightStorage::int4 : context.weights());
   const auto names = [&] { return draft_names(decoder.config(), layers()); };
   while (checkpoint.has(names().join) && !(chained_ && layers() == 1)) {
     layers_.emplace_back(context, checkpoint, names(), config_);
   }
   if (layers_.empty()) return;
-  head_ = narrow_head(context, checkpoint, config_, most_of_head);
+  if (narrow) {
+    head_ = narrow_head(context, checkpoint, config_);
+    const auto head = static_cast<double>(config_.vocabulary * config_.hidden);
+    likely_only_ = head > thresholds.most_of_step * static_cast<double>(decoder.active_parameters());
+  }
   const DraftNames first = draft_names(decoder.config(), 0);
   checkpoint.ignore_outside(first.all);
   for (const std::string& prefix : first.repeated) checkpoint.ignore_prefix(prefix);
@@ -256,10 +267,10 @@ std::unique_ptr<Drafter> DraftModel::start(Context& context, std::int64_t capaci
 }
 
 std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder, const Decoder& decoder,
-                                        std::int64_t most_of_head) {
+                                        const DraftThresholds& thresholds) {
   if (!decoder.config().draft) return nullptr;
   Checkpoint checkpoint = open_weights(folder, decoder.config());
-  auto drafts = std::make_unique<DraftModel>(context, checkpoint, decoder, most_of_head);
+  auto drafts = std::make_unique<DraftModel>(context, checkpoint, decoder, thresholds);
   return drafts->layers() == 0 ? nullptr : std::move(drafts);
 }
 

@@ -11,6 +11,16 @@
 
 namespace tessera {
 
+/// From when on drafts are cheaper than exact. They are verified, so that they need not be exact, and must not read
+/// much of the memory that they should save.
+struct DraftThresholds {
+  /// Drafts of a decoder with more weights have layers, and a head of their own, in 4 bits (kernels/quantised.h), where
+  /// --weights does not keep all in few bits.
+  std::int64_t most_stored = std::int64_t{1} << 26;
+  /// Of what a step reads, the head: where it is more, and in 4 bits for drafts, only LikelyIds are drafted.
+  double most_of_step = 0.2;
+};
+
 /// Layers of multi-token prediction (MTP): the checkpoint's own draft. Row t of a layer reads a row of hidden states
 /// and the embedding of an id behind it, joined in this order, the embedding first.
 ///
@@ -26,17 +36,14 @@ namespace tessera {
 /// the decoder's own tables (DeepSeek's README_WEIGHTS) and are not read, as in SGLang.
 class DraftModel : public DraftSource {
  public:
-  /// A draft is verified, so that its logits need not be the head's: a head of more weights than this is kept once more
-  /// in 4 bits (kernels/quantised.h) for drafts. Else every draft reads as much of a large vocabulary as the step that
-  /// it should save. Not where --weights keeps the head in few bits itself.
-  static constexpr std::int64_t kMostOfHead = std::int64_t{1} << 23;
-
   /// Reads as many layers as `checkpoint` has and the family uses; other tensors are left alone. `decoder` must outlive
   /// this. Throws CheckpointError.
-  DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder, std::int64_t most_of_head = kMostOfHead);
+  DraftModel(Context& context, Checkpoint& checkpoint, const Decoder& decoder, const DraftThresholds& thresholds = {});
 
   [[nodiscard]] int layers() const noexcept { return static_cast<int>(layers_.size()); }
   [[nodiscard]] bool has_own_head() const noexcept { return head_.has_value(); }
+  /// Whether only LikelyIds are drafted, but where a grammar asks for others.
+  [[nodiscard]] bool drafts_likely_ids() const noexcept { return likely_only_; }
   /// Of chained layers the rest of the frame, 3 ids where there is none; else an id a layer.
   [[nodiscard]] int reach(int frame) const override;
   [[nodiscard]] bool reads_hidden() const override { return true; }
@@ -54,11 +61,11 @@ class DraftModel : public DraftSource {
   bool chained_;
   std::vector<DraftLayer> layers_;
   std::optional<PackedWeights> head_;  // none: the decoder's
+  bool likely_only_ = false;
 };
 
 /// The MTP layers of a public checkpoint folder; null when the family or the folder has none. Throws CheckpointError.
 [[nodiscard]] std::unique_ptr<DraftModel> load_drafts(Context& context, const std::filesystem::path& folder,
-                                                      const Decoder& decoder,
-                                                      std::int64_t most_of_head = DraftModel::kMostOfHead);
+                                                      const Decoder& decoder, const DraftThresholds& thresholds = {});
 
 }  // namespace tessera
