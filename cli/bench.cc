@@ -149,8 +149,8 @@ const CommandInfo kBench = {
     "loading, "
     "reading a prompt, decoding by the length of the context and by the number of sequences, and drafts of multi-token "
     "prediction with a share of them made true; a folder of a config.json alone gets random weights; with --weights "
-    "int8 or int4 also the log-likelihood of texts beside that of the weights as stored. Every figure is the best of "
-    "several runs.",
+    "int8 or int4 also the log-likelihood of texts beside that of the weights as stored, with --verbose what each "
+    "operation of a prompt and of a step takes. Every figure is the best of several runs.",
     "  tessera bench kernels\n"
     "  tessera bench codec --json clip.flac\n"
     "  tessera bench model -m Qwen3-0.6B --weights int4 book.txt\n",

@@ -35,6 +35,16 @@ void bench_prefill(const LanguageModel& model, const BenchPrinter& printer) {
   }
 }
 
+/// What the operations of a prompt, of one id and of one with three drafts take.
+void bench_model_operations(const LanguageModel& model, const BenchPrinter& printer) {
+  const std::int64_t positions = model.decoder->config().positions;
+  const std::pair<const char*, BenchStep> steps[] = {
+      {"prefill", {0, 1, std::min(kMostDecoderRows, positions), {}}},
+      {"decode", {}},
+      {"verify 4", {0, 1, std::min<std::int64_t>(4, positions), LogitRows::all}}};
+  for (const auto& [name, step] : steps) bench_operations(*model.context, name, step_of(model, step), printer);
+}
+
 std::string weights_of(const LanguageModel& model) {
   const WeightStorage kept = model.context->weights();
   return kept == WeightStorage::stored ? name_of(model.decoder->storage()) : name_of(kept);
@@ -118,6 +128,7 @@ void bench_model(const CommonOptions& options, const std::vector<std::string>& f
   bench_context(model, memory, printer);
   bench_batches(model, printer);
   bench_drafts(model, printer);
+  if (options.verbose) bench_model_operations(model, printer);
   bench_quality(options, model, files, printer);
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "cli/bench.h"
 #include "cli/bench_subject.h"
@@ -30,23 +32,29 @@ void finish(Context& context, const Tensor& logits) {
 
 }  // namespace
 
-double step_seconds(const LanguageModel& model, const BenchStep& step) {
+std::function<void()> step_of(const LanguageModel& model, const BenchStep& step) {
+  struct Batch {
+    std::vector<std::int32_t> ids;
+    std::vector<Sequence> sequences;
+    std::vector<Feed> feeds;
+  };
+  const auto batch = std::make_shared<Batch>();
   // Other ids in each sequence, so that each chooses experts of its own.
-  const std::vector<std::int32_t> ids = some_ids(model.decoder->config(), step.rows * step.batch);
-  std::vector<Sequence> sequences;
-  for (std::int64_t i = 0; i < step.batch; ++i) sequences.push_back(filled(model, step));
+  batch->ids = some_ids(model.decoder->config(), step.rows * step.batch);
+  for (std::int64_t i = 0; i < step.batch; ++i) batch->sequences.push_back(filled(model, step));
   const auto rows = static_cast<std::size_t>(step.rows);
-  std::vector<Feed> feeds;
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    feeds.push_back({&sequences[i], std::span(ids).subspan(i * rows, rows)});
+  for (std::size_t i = 0; i < batch->sequences.size(); ++i) {
+    batch->feeds.push_back({&batch->sequences[i], std::span(batch->ids).subspan(i * rows, rows)});
   }
-  return best_seconds(
-      [&] {
-        check_interrupted();
-        finish(*model.context, model.decoder->forward(*model.context, feeds, step.logits));
-        for (Sequence& sequence : sequences) sequence.truncate(step.context);
-      },
-      1.0);
+  return [&model, step, batch] {
+    check_interrupted();
+    finish(*model.context, model.decoder->forward(*model.context, batch->feeds, step.logits));
+    for (Sequence& sequence : batch->sequences) sequence.truncate(step.context);
+  };
+}
+
+double step_seconds(const LanguageModel& model, const BenchStep& step) {
+  return best_seconds(step_of(model, step), 1.0);
 }
 
 double draft_seconds(const LanguageModel& model, std::int64_t context, const BenchDraft& draft) {

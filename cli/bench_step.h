@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "cli/language_model.h"
 
@@ -14,7 +15,9 @@ struct BenchStep {
   LogitRows logits = LogitRows::last;
 };
 
-/// The best of several. What lies in the caches does not matter: they are filled with nothing.
+/// Does it once a call, on sequences of its own, which `model` must outlive. What lies in the caches does not matter: they are filled with nothing.
+[[nodiscard]] std::function<void()> step_of(const LanguageModel& model, const BenchStep& step);
+/// The best of several.
 [[nodiscard]] double step_seconds(const LanguageModel& model, const BenchStep& step);
 
 /// What is drafted for a step and how many ids come of it: `ids` with the one that the decoder adds.
