@@ -3,6 +3,7 @@
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
+#include "kernels/weight_source.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/embedding.cc"
@@ -52,14 +53,14 @@ constexpr auto kEmbeddingRows = TESSERA_BUILDS(embedding_rows);
 constexpr auto kEmbeddingSumRows = TESSERA_BUILDS(embedding_sum_rows);
 constexpr auto kEmbeddingWeightedSumRows = TESSERA_BUILDS(embedding_weighted_sum_rows);
 
-void require_same_columns(ConstMatrix table, Matrix out) {
-  if (table.columns != out.columns) throw ArgumentError("embedding: table and output differ in columns");
+void require_columns(std::int64_t columns, Matrix out) {
+  if (columns != out.columns) throw ArgumentError("embedding: table and output differ in columns");
 }
 
 }  // namespace
 
 void embedding(Context& context, ConstMatrix table, const std::int32_t* ids, Matrix out) {
-  require_same_columns(table, out);
+  require_columns(table.columns, out);
   if (context.device().is_cuda()) return cuda::embedding(table, ids, out);
   const std::int64_t grain = row_grain(out.columns);
   context.parallel_for(out.rows, grain, [&, rows = build_for(context, kEmbeddingRows)](auto begin, auto end) {
@@ -67,8 +68,21 @@ void embedding(Context& context, ConstMatrix table, const std::int32_t* ids, Mat
   });
 }
 
+void embedding(Context& context, const Tensor& table, const std::int32_t* ids, Matrix out) {
+  if (table.type() == DType::f32) return embedding(context, table.matrix(), ids, out);
+  const StoredRows stored{table.bytes(), table.type(), table.dim(0)};
+  const WeightSource source({stored}, table.dim(1));
+  require_columns(table.dim(1), out);
+  if (context.device().is_cuda()) {
+    return cuda::embedding({reinterpret_cast<const std::uint16_t*>(table.bytes()), table.type(), ids, out});
+  }
+  context.parallel_for(out.rows, row_grain(out.columns), [&](auto begin, auto end) {
+    for (auto r = begin; r < end; ++r) (void)source.read(ids[r], 0, out.columns, out.row(r));
+  });
+}
+
 void embedding_sum(Context& context, ConstMatrix table, const std::int32_t* ids, Matrix out) {
-  require_same_columns(table, out);
+  require_columns(table.columns, out);
   if (context.device().is_cuda()) return cuda::embedding_sum(table, ids, out);
   const std::int64_t grain = row_grain(out.columns);
   context.parallel_for(out.rows, grain, [&, rows = build_for(context, kEmbeddingSumRows)](auto begin, auto end) {
@@ -78,7 +92,7 @@ void embedding_sum(Context& context, ConstMatrix table, const std::int32_t* ids,
 
 void embedding_weighted_sum(Context& context, ConstMatrix table, std::int64_t terms, const std::int32_t* ids,
                             const float* weights, Matrix out) {
-  require_same_columns(table, out);
+  require_columns(table.columns, out);
   if (terms < 1) throw ArgumentError("embedding: a weighted sum has 1 term or more");
   const WeightedSumJob job{table, terms, ids, weights, out};
   if (context.device().is_cuda()) return cuda::embedding_weighted_sum(job);

@@ -12,6 +12,9 @@ namespace tessera {
 /// out[i] = table[ids[i]].
 void embedding(Context& context, ConstMatrix table, const std::int32_t* ids, Matrix out);
 
+/// The same of a contiguous table stored as f32, f16 or bf16, which widens exactly. Throws ArgumentError for i32 too.
+void embedding(Context& context, const Tensor& table, const std::int32_t* ids, Matrix out);
+
 /// out[i] = out[i] + table[ids[i]]. A residual quantizer's decoder calls it once a level, in ascending order.
 void embedding_sum(Context& context, ConstMatrix table, const std::int32_t* ids, Matrix out);
 

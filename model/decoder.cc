@@ -1,6 +1,7 @@
 #include "model/decoder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,18 +16,19 @@ NormLayer final_norm(Context& context, Checkpoint& checkpoint, const std::string
   return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
 }
 
+// As it is stored.
 Tensor load_table(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
-  Tensor table = context.allocate({config.vocabulary, config.hidden});
+  const TensorRows rows = checkpoint.rows(embedding_name(), {config.vocabulary, config.hidden});
+  const DType type = rows.stored.type;
+  Tensor table = context.allocate({config.vocabulary, config.hidden}, type);
+  const std::size_t row = static_cast<std::size_t>(config.hidden) * size_of(type);
   if (context.device().is_cuda()) {
-    const auto values = checkpoint.floats(embedding_name(), table.shape());
-    context.upload(values.data(), table.bytes(), values.size() * sizeof(float));
+    context.upload(rows.stored.data, table.bytes(), static_cast<std::size_t>(config.vocabulary) * row);
     return table;
   }
-  const TensorRows rows = checkpoint.rows(embedding_name(), table.shape());
-  const WeightSource source({rows.stored}, config.hidden);
-  const Matrix to = table;
   context.parallel_for(config.vocabulary, 256, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n) (void)source.read(n, 0, config.hidden, to.row(n));
+    const std::size_t at = static_cast<std::size_t>(begin) * row;
+    std::memcpy(table.bytes() + at, rows.stored.data + at, static_cast<std::size_t>(end - begin) * row);
   });
   return table;
 }
@@ -37,9 +39,9 @@ Tensor to_device(Context& context, const std::vector<std::int32_t>& values) {
   return tensor;
 }
 
-Tensor gather(Context& context, ConstMatrix table, const std::vector<std::int32_t>& rows) {
+Tensor gather(Context& context, const Tensor& table, const std::vector<std::int32_t>& rows) {
   const Tensor ids = to_device(context, rows);
-  Tensor out = context.scratch({ids.size(), table.columns});
+  Tensor out = context.scratch({ids.size(), table.dim(1)});
   embedding(context, table, ids.ints(), out);
   return out;
 }

@@ -70,7 +70,7 @@ class Decoder {
   void project_into(Context& context, ConstMatrix normed, std::span<const IdRange> only, Matrix logits) const;
 
   DecoderConfig config_;
-  Tensor embeddings_;
+  Tensor embeddings_;  // as stored
   std::vector<DecoderLayer> layers_;
   NormLayer norm_;
   LinearLayer head_;

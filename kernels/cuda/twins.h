@@ -46,6 +46,7 @@ TESSERA_CUDA_TWIN void rotary(const RotaryJob& job);
 TESSERA_CUDA_TWIN void append(const AppendJob& job);
 TESSERA_CUDA_TWIN void attend(const AttentionJob& job);
 TESSERA_CUDA_TWIN void embedding(ConstMatrix table, const std::int32_t* ids, Matrix out);
+TESSERA_CUDA_TWIN void embedding(const NarrowTableJob& job);
 TESSERA_CUDA_TWIN void embedding_sum(ConstMatrix table, const std::int32_t* ids, Matrix out);
 TESSERA_CUDA_TWIN void embedding_weighted_sum(const WeightedSumJob& job);
 TESSERA_CUDA_TWIN void elementwise(const ElementwiseJob& job);

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <memory>
 
 #include "kernels/error.h"
+#include "kernels/narrow.h"
 #include "tests/kernels/harness.h"
 
 namespace tessera::harness {
@@ -27,6 +29,28 @@ void check(std::int64_t entries, std::int64_t rows, std::int64_t columns, bool s
     const Matrix out = sum ? p.in_place(before, rows, columns) : p.output(rows, columns, columns + 3);
     const auto run = [=, &p] { sum ? embedding_sum(p.context(), t, at, out) : embedding(p.context(), t, at, out); };
     return Prepared{run, out};
+  });
+}
+
+void check_narrow(std::int64_t entries, std::int64_t rows, std::int64_t columns, DType type, Random& random) {
+  const bool half = type == DType::f16;
+  std::vector<std::uint16_t> stored;
+  for (const float x : random.floats(entries * columns))
+    stored.push_back(half ? f16_from_float(x) : bf16_from_float(x));
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < rows; ++i) ids.push_back(static_cast<std::int32_t>(random.integer(0, entries - 1)));
+  std::vector<float> expected;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const std::uint16_t bits = stored[ids[i / columns] * columns + i % columns];
+    expected.push_back(half ? float_from_f16(bits) : float_from_bf16(bits));
+  }
+  const std::string name = std::string("embedding of ") + name_of(type) + " " + to_string({entries, rows, columns});
+  expect_bits(name, expected, [&](Probe& p) {
+    const auto table = std::make_shared<Tensor>(p.context().allocate({entries, columns}, type));
+    p.context().upload(stored.data(), table->bytes(), stored.size() * sizeof(std::uint16_t));
+    const std::int32_t* at = p.input(ids);
+    const Matrix out = p.output(rows, columns, columns + 3);
+    return Prepared{[=, &p] { embedding(p.context(), *table, at, out); }, out};
   });
 }
 
@@ -64,6 +88,14 @@ TEST(Embedding, EveryBackendFollowsTheRule) {
   Random random(51);
   for (int i = 0; i < tries(40); ++i) {
     check(random.integer(1, 50), random.extent(90), random.extent(600), random.coin(), random);
+  }
+}
+
+TEST(Embedding, OfNarrowTablesFollowsTheRule) {
+  Random random(54);
+  for (int i = 0; i < tries(30); ++i) {
+    const DType type = random.coin() ? DType::f16 : DType::bf16;
+    check_narrow(random.integer(1, 50), random.extent(60), random.integer(1, 300), type, random);
   }
 }
 
