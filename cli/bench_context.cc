@@ -15,11 +15,11 @@ using nlohmann::ordered_json;
 constexpr std::int64_t kMostCacheBytes = std::int64_t{4} << 30;
 constexpr double kIdsOfStep = 2.5;
 
-/// Codes share a scale of two bytes in groups.
 double bytes_of_weight(const LanguageModel& model) {
-  const int bits = bits_of(model.context->weights());
-  if (bits == 0) return static_cast<double>(size_of(model.decoder->storage()));
-  return bits / 8.0 + 2.0 / static_cast<double>(quantised::kGroup);
+  const WeightCodes codes = quantised::codes_of(model.context->weights());
+  if (codes != WeightCodes::none) return quantised::bytes_of_weight(codes);
+  return model.decoder->is_fp8() ? quantised::bytes_of_weight(WeightCodes::e4m3)
+                                 : static_cast<double>(size_of(model.decoder->storage()));
 }
 
 void add_bandwidth(const LanguageModel& model, double seconds, MemoryStream& memory, ordered_json& line) {

@@ -135,7 +135,7 @@ void bench_rows(const CommonOptions& options, Context& context, MemoryStream& me
     CommonOptions as_codes = options;
     as_codes.weights = name_of(storage);
     const auto other = make_context(as_codes, context.threads());
-    const double bytes = bits_of(storage) / 8.0 + 2.0 / quantised::kGroup;
+    const double bytes = quantised::bytes_of_weight(quantised::codes_of(storage));
     bench_row(*other, {DType::f32, Math::fast}, bytes, name_of(storage), memory, printer);
   }
 }

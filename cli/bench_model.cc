@@ -47,7 +47,8 @@ void bench_model_operations(const LanguageModel& model, const BenchPrinter& prin
 
 std::string weights_of(const LanguageModel& model) {
   const WeightStorage kept = model.context->weights();
-  return kept == WeightStorage::stored ? name_of(model.decoder->storage()) : name_of(kept);
+  if (kept != WeightStorage::stored) return name_of(kept);
+  return model.decoder->is_fp8() ? "fp8" : name_of(model.decoder->storage());
 }
 
 void bench_batches(const LanguageModel& model, const BenchPrinter& printer) {

@@ -86,10 +86,6 @@ const char* name_of(WeightStorage storage) noexcept {
   return "?";
 }
 
-int bits_of(WeightStorage storage) noexcept {
-  return storage == WeightStorage::int8 ? 8 : storage == WeightStorage::int4 ? 4 : 0;
-}
-
 Isa isa_from_name(const std::string& name) {
   for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::neon}) {
     if (name == name_of(isa)) return isa;

@@ -32,8 +32,6 @@ enum class Math : std::uint8_t { exact, fast };
 enum class WeightStorage : std::uint8_t { stored, int8, int4 };
 
 [[nodiscard]] const char* name_of(WeightStorage storage) noexcept;
-/// Of a code; 0 for weights as stored.
-[[nodiscard]] int bits_of(WeightStorage storage) noexcept;
 
 struct ContextOptions {
   Device device;

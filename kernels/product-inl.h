@@ -147,7 +147,7 @@ inline constexpr bool kStreams = kBlockRows > 2 || std::is_same_v<T, float>;
 /// Panels in flight beside so many rows: what fits the registers, of codes of 4 bits with their scales.
 template <class T>
 constexpr int few_panels(int rows) {
-  constexpr bool kScales = std::is_same_v<T, Code<4>>;
+  constexpr bool kScales = std::is_same_v<T, Code<WeightCodes::int4>>;
   if (rows <= 2) return kStreamPanels;
   if (kParts == 1 && rows <= (kScales ? 4 : 6)) return 4;
   return kScales ? std::min(2, kBlockPanels) : kBlockPanels;

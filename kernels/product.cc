@@ -101,8 +101,16 @@ static void product_tile_of(const ProductJob& job, const ProductTile& tile, cons
 }
 
 void product_tile(const ProductJob& job, const ProductTile& tile, const ProductTile& next) {
-  if (job.weights->bits == 8) return product_tile_of<Code<8>>(job, tile, next);
-  if (job.weights->bits == 4) return product_tile_of<Code<4>>(job, tile, next);
+  switch (job.weights->codes) {
+    case WeightCodes::int4:
+      return product_tile_of<Code<WeightCodes::int4>>(job, tile, next);
+    case WeightCodes::int8:
+      return product_tile_of<Code<WeightCodes::int8>>(job, tile, next);
+    case WeightCodes::e4m3:
+      return product_tile_of<Code<WeightCodes::e4m3>>(job, tile, next);
+    case WeightCodes::none:
+      break;
+  }
   switch (job.weights->panels.type()) {
     case DType::f16:
       return product_tile_of<hwy::float16_t>(job, tile, next);
@@ -175,10 +183,11 @@ PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightF
   if (storage == DType::i32) throw ArgumentError("pack_weights: weights are stored as f32, f16 or bf16");
   const bool layer = format.math == Math::fast;
   if (layer && context.weights() != WeightStorage::stored) {
-    return quantised::pack(context, weight, bits_of(context.weights()));
+    return quantised::pack(context, weight, quantised::codes_of(context.weights()));
   }
   const bool fast = layer && context.math() == Math::fast;
   if (fast && bfloat::pays(weight.columns(), weight.rows())) return pack_fast_weights(context, weight);
+  if (quantised::keeps_e4m3(context, weight)) return quantised::pack(context, weight, WeightCodes::e4m3);
   PackedWeights packed;
   packed.inputs = weight.columns();
   packed.outputs = weight.rows();

@@ -25,29 +25,31 @@ struct FloatPanel {
 };
 struct BfloatPanel {
   const std::uint16_t* data;
-  TESSERA_DEVICE static float widen(std::uint16_t bits) {
-    return scalar::Lanes::from_bits(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits) << 16));
-  }
-  TESSERA_DEVICE float at(const Place& p) const { return widen(data[p.element()]); }
+  TESSERA_DEVICE float at(const Place& p) const { return float_from_bf16(data[p.element()]); }
 };
 struct HalfPanel {
   const std::uint16_t* data;
   TESSERA_DEVICE float at(const Place& p) const { return float_from_f16(data[p.element()]); }
 };
 /// As kernels/quantised.h says.
-template <int kBits>
+template <WeightCodes kCodes>
 struct CodePanel {
   const std::int8_t* data;
   TESSERA_DEVICE float at(const Place& p) const {
-    const std::int8_t* panel = data + p.start / kSlice * p.panels * quantised::panel_bytes(kBits, kSlice) +
-                               p.panel * quantised::panel_bytes(kBits, p.depth);
-    const auto* scales = reinterpret_cast<const std::uint16_t*>(panel);
-    const float scale = BfloatPanel::widen(scales[p.k / quantised::kGroup * 16 + p.lane]);
+    const std::int8_t* panel = data + p.start / kSlice * p.panels * quantised::panel_bytes(kCodes, kSlice) +
+                               p.panel * quantised::panel_bytes(kCodes, p.depth);
+    const std::int64_t at = p.k / quantised::kGroup * 16 + p.lane;
+    const std::int8_t* codes = panel + quantised::scale_bytes(kCodes, p.depth);
+    if (kCodes == WeightCodes::e4m3) {
+      const float value = float_from_e4m3(static_cast<std::uint8_t>(codes[p.k * 16 + p.lane]));
+      return value * (1 / quantised::kE4m3Power) * reinterpret_cast<const float*>(panel)[at];
+    }
+    const float scale = float_from_bf16(reinterpret_cast<const std::uint16_t*>(panel)[at]);
     // Zeros have no sign.
-    return static_cast<float>(code(panel + quantised::scale_bytes(p.depth), p)) * scale + 0.0F;
+    return static_cast<float>(code(codes, p)) * scale + 0.0F;
   }
   TESSERA_DEVICE static std::int32_t code(const std::int8_t* codes, const Place& p) {
-    if (kBits == 8) return codes[p.k * 16 + p.lane];
+    if (kCodes == WeightCodes::int8) return codes[p.k * 16 + p.lane];
     const auto* words = reinterpret_cast<const std::uint32_t*>(codes);
     const std::uint32_t word = words[p.k / quantised::kOctet * 16 + p.lane];
     return static_cast<std::int32_t>(word >> 4 * (p.k % quantised::kOctet) & 15) - quantised::kBias4;
@@ -258,8 +260,16 @@ void run_experts(const ExpertProductJob& job) {
 // Calls `action` with a panel of the kind that the weights are stored in.
 template <class Action>
 void by_storage(const PackedWeights& weights, const Action& action) {
-  if (weights.bits == 8) return action(CodePanel<8>{});
-  if (weights.bits == 4) return action(CodePanel<4>{});
+  switch (weights.codes) {
+    case WeightCodes::int4:
+      return action(CodePanel<WeightCodes::int4>{});
+    case WeightCodes::int8:
+      return action(CodePanel<WeightCodes::int8>{});
+    case WeightCodes::e4m3:
+      return action(CodePanel<WeightCodes::e4m3>{});
+    case WeightCodes::none:
+      break;
+  }
   switch (weights.panels.type()) {
     case DType::bf16:
       return action(BfloatPanel{});

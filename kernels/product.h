@@ -42,6 +42,9 @@ struct WeightFormat {
   WeightFormat(DType type_, Math math_ = Math::exact) : type(type_), math(math_) {}  // NOLINT
 };
 
+/// What weights of 8 or 4 bits are (kernels/quantised.h): integers, or numbers of FP8 (E4M3), times scales.
+enum class WeightCodes : std::uint8_t { none, int4, int8, e4m3 };
+
 /// Weights as every backend reads them: panels of 16 outputs, slice after slice of at most 256 inputs,
 /// [slice][ceil(outputs/16)][inputs of the slice][16], zeros behind the last output. So the panels of one slice are one
 /// stretch of memory, and inputs that are a power of two do not fall into the same cache sets. Stored as f32, f16 or
@@ -52,7 +55,7 @@ struct PackedWeights {
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
   bool fast = false;
-  int bits = 0;  ///< of a code: 8 or 4; 0: not quantised
+  WeightCodes codes = WeightCodes::none;
 
   [[nodiscard]] std::int64_t panel_count() const noexcept { return (outputs + 15) / 16; }
   /// Inputs of the slice that begins at input `k`.
@@ -66,7 +69,7 @@ struct PackedWeights {
 };
 
 /// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device and math.
-/// Throws ArgumentError for i32.
+/// FP8 stays as it is stored where quantised::keeps_e4m3() holds (kernels/quantised.h). Throws ArgumentError for i32.
 [[nodiscard]] PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightFormat format = {});
 [[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format = {});
 

@@ -13,29 +13,29 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::HWY_NAMESPACE {
 
-/// A byte of a panel with codes of kBits.
-template <int kBits>
+/// A byte of a panel of codes.
+template <WeightCodes kCodes>
 struct Code {
   std::uint8_t byte;
 };
 
 template <class T>
 inline constexpr bool kIsCode = false;
-template <int kBits>
-inline constexpr bool kIsCode<Code<kBits>> = true;
+template <WeightCodes kCodes>
+inline constexpr bool kIsCode<Code<kCodes>> = true;
 
-template <int kBits>
-struct PanelStep<Code<kBits>> {
-  static std::int64_t of(std::int64_t depth) { return quantised::panel_bytes(kBits, depth); }
+template <WeightCodes kCodes>
+struct PanelStep<Code<kCodes>> {
+  static std::int64_t of(std::int64_t depth) { return quantised::panel_bytes(kCodes, depth); }
 };
 
-template <int kBits>
-static HWY_INLINE const Code<kBits>* codes_of(const Code<kBits>* panel, std::int64_t depth) {
-  return panel + quantised::scale_bytes(depth);
+template <WeightCodes kCodes>
+static HWY_INLINE const Code<kCodes>* codes_of(const Code<kCodes>* panel, std::int64_t depth) {
+  return panel + quantised::scale_bytes(kCodes, depth);
 }
 
-template <int kBits>
-static HWY_INLINE Floats load_scales(const Code<kBits>* panel, std::int64_t k) {
+template <WeightCodes kCodes>
+static HWY_INLINE Floats load_scales(const Code<kCodes>* panel, std::int64_t k) {
   return load_panel(reinterpret_cast<const hwy::bfloat16_t*>(panel) + k / quantised::kGroup * 16);
 }
 
@@ -75,19 +75,19 @@ using EvenNibble = Nibble<8>;
 #endif
 
 /// What makes codes of a group weights.
-template <int kBits>
+template <WeightCodes kCodes>
 struct GroupScales;
 
 template <>
-struct GroupScales<8> {
+struct GroupScales<WeightCodes::int8> {
   Floats scale;
-  HWY_INLINE void load(const Code<8>* panel, std::int64_t k) { scale = load_scales(panel, k); }
+  HWY_INLINE void load(const Code<WeightCodes::int8>* panel, std::int64_t k) { scale = load_scales(panel, k); }
 };
 
 template <>
-struct GroupScales<4> {
+struct GroupScales<WeightCodes::int4> {
   Floats scale, even, odd;
-  HWY_INLINE void load(const Code<4>* panel, std::int64_t k) {
+  HWY_INLINE void load(const Code<WeightCodes::int4>* panel, std::int64_t k) {
     scale = load_scales(panel, k);
     even = offset<EvenNibble>();
     odd = offset<OddNibble>();
@@ -99,15 +99,24 @@ struct GroupScales<4> {
   }
 };
 
+template <>
+struct GroupScales<WeightCodes::e4m3> {
+  Floats scale;
+  HWY_INLINE void load(const Code<WeightCodes::e4m3>* panel, std::int64_t k) {
+    scale = load_panel(reinterpret_cast<const float*>(panel) + k / quantised::kGroup * 16);
+  }
+};
+
 /// Eight inputs' codes: each is loaded when it is used.
-template <int kBits>
+template <WeightCodes kCodes>
 struct Octet {
   const std::uint8_t* at;
   /// Of inputs k … k + 7; k is a multiple of 8.
-  HWY_INLINE Octet(const Code<kBits>* codes, std::int64_t k) : at(&codes[k * 2 * kBits].byte) {}
+  HWY_INLINE Octet(const Code<kCodes>* codes, std::int64_t k)
+      : at(&codes[k * (kCodes == WeightCodes::int4 ? 8 : 16)].byte) {}
 
   template <int kIndex>
-  HWY_INLINE Floats weight(const GroupScales<8>& group) const {
+  HWY_INLINE Floats weight(const GroupScales<WeightCodes::int8>& group) const {
     Floats r;
     const hn::Rebind<std::int8_t, FloatTag> narrow;
     TESSERA_EACH_PART {
@@ -118,9 +127,24 @@ struct Octet {
     return r;
   }
 
+  /// Bit 7 becomes a float's sign, the others stand where kE4m3Power says.
+  template <int kIndex>
+  HWY_INLINE Floats weight(const GroupScales<WeightCodes::e4m3>& group) const {
+    Floats r;
+    const hn::Rebind<std::int8_t, FloatTag> narrow;
+    const auto mask = hn::Set(IntTag(), static_cast<std::int32_t>(0x87f00000));
+    TESSERA_EACH_PART {
+      const auto code =
+          hn::BitCast(narrow, hn::LoadU(hn::RebindToUnsigned<decltype(narrow)>(), at + kIndex * 16 + p * kPart));
+      const auto bits = hn::And(hn::ShiftLeft<20>(hn::PromoteTo(IntTag(), code)), mask);
+      r.part[p] = hn::Mul(hn::BitCast(FloatTag(), bits), group.scale.part[p]);
+    }
+    return r;
+  }
+
   /// The one rounding changes nothing: offsets have 21 bits, weights 12.
   template <int kIndex>
-  HWY_INLINE Floats weight(const GroupScales<4>& group) const {
+  HWY_INLINE Floats weight(const GroupScales<WeightCodes::int4>& group) const {
     using AnyNibble = std::conditional_t<kIndex % 2 == 0, EvenNibble, OddNibble>;
     const Floats& offset = kIndex % 2 == 0 ? group.even : group.odd;
     Floats r;
@@ -142,13 +166,13 @@ static HWY_INLINE void each_of_octet(std::int64_t count, const Body& body) {
   });
 }
 
-template <int kBits>
-static void widen_panel(const Code<kBits>* panel, std::int64_t depth, float* wide) {
+template <WeightCodes kCodes>
+static void widen_panel(const Code<kCodes>* panel, std::int64_t depth, float* wide) {
   for (std::int64_t first = 0; first < depth; first += quantised::kGroup) {
-    GroupScales<kBits> group;
+    GroupScales<kCodes> group;
     group.load(panel, first);
     for (std::int64_t k = first; k < std::min(depth, first + quantised::kGroup); k += quantised::kOctet) {
-      const Octet<kBits> octet(codes_of(panel, depth), k);
+      const Octet<kCodes> octet(codes_of(panel, depth), k);
       each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
         store(octet.template weight<kIndex>(group), wide + (k + kIndex) * 16);
       });
@@ -158,10 +182,10 @@ static void widen_panel(const Code<kBits>* panel, std::int64_t depth, float* wid
 
 /// Asks for the next block of panels while one is computed, in the order of the memory: a panel's part of a slice is
 /// too short for processors to foresee what follows.
-template <int kPanels, int kBits>
+template <int kPanels, WeightCodes kCodes>
 class Prefetch {
  public:
-  HWY_INLINE explicit Prefetch(const Code<kBits>* behind) : at_(reinterpret_cast<const char*>(behind)) {}
+  HWY_INLINE explicit Prefetch(const Code<kCodes>* behind) : at_(reinterpret_cast<const char*>(behind)) {}
 
   HWY_INLINE void octet() {
     each<(kBytes + 63) / 64>([&]<int kLine>() TESSERA_INLINE_LAMBDA { __builtin_prefetch(at_ + kLine * 64); });
@@ -170,14 +194,14 @@ class Prefetch {
 
  private:
   static constexpr int kBytes =
-      kPanels * static_cast<int>(quantised::panel_bytes(kBits, kSlice) * quantised::kOctet / kSlice);
+      kPanels * static_cast<int>(quantised::panel_bytes(kCodes, kSlice) * quantised::kOctet / kSlice);
   const char* at_;
 };
 
 /// Rows of one run each.
-template <int kRows, int kPanels, int kBits>
-static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& slice, const Code<kBits>* panels,
-                                      std::int64_t panel_step, const Code<kBits>* behind, const Sink& sink,
+template <int kRows, int kPanels, WeightCodes kCodes>
+static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& slice, const Code<kCodes>* panels,
+                                      std::int64_t panel_step, const Code<kCodes>* behind, const Sink& sink,
                                       Ahead& /*ahead*/) {
   const float* x = slice.count == 0 ? rows.at : rows.at + slice.runs[0].offset;
   const std::int64_t depth = slice.depth();
@@ -185,13 +209,13 @@ static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& 
   each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { chain[kRow][kPanel] = Lanes::set(0.0F); });
   });
-  const Code<kBits>* codes = codes_of(panels, depth);
-  Prefetch<kPanels, kBits> prefetch(behind);
-  const auto octet = [&](const GroupScales<kBits>(&group)[kPanels], std::int64_t k) TESSERA_INLINE_LAMBDA {
+  const Code<kCodes>* codes = codes_of(panels, depth);
+  Prefetch<kPanels, kCodes> prefetch(behind);
+  const auto octet = [&](const GroupScales<kCodes>(&group)[kPanels], std::int64_t k) TESSERA_INLINE_LAMBDA {
     prefetch.octet();
     each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
-        const Octet<kBits> at(codes + kPanel * panel_step, k);
+        const Octet<kCodes> at(codes + kPanel * panel_step, k);
         const Floats w = at.template weight<kIndex>(group[kPanel]);
         each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
           const Floats value = Lanes::set(rows.template value<kRow>(x + k + kIndex));
@@ -201,7 +225,7 @@ static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& 
     });
   };
   for (std::int64_t first = 0; first < depth; first += quantised::kGroup) {
-    GroupScales<kBits> group[kPanels];
+    GroupScales<kCodes> group[kPanels];
     each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA { group[kPanel].load(panels + kPanel * panel_step, first); });
     const std::int64_t end = std::min(depth, first + quantised::kGroup);
     for (std::int64_t k = first; k < end; k += quantised::kOctet) octet(group, k);

@@ -1,6 +1,7 @@
 #include "kernels/quantised.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -28,32 +29,63 @@ float weight_of(const float* weights, std::uint32_t magnitude) {
   return *weights;
 }
 
-float scale_of(const float* weights, std::int64_t count, int bits) {
+float scale_of(const float* weights, std::int64_t count, WeightCodes codes) {
   const std::uint32_t most = largest_magnitude(weights, count);
-  return bits == 8 ? std::bit_cast<float>(most) / 127.0F : weight_of(weights, most) / -8.0F;
+  return codes == WeightCodes::int8 ? std::bit_cast<float>(most) / 127.0F : weight_of(weights, most) / -8.0F;
 }
 
-void write_codes(const Group& group, std::int64_t count, int bits, std::byte* codes, std::int64_t first,
+void write_codes(const Group& group, std::int64_t count, WeightCodes codes, std::byte* to, std::int64_t first,
                  std::int64_t lane) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t k = first + i;
-    if (bits == 8) {
-      codes[k * 16 + lane] = static_cast<std::byte>(group.codes[i]);
+    if (codes == WeightCodes::int8) {
+      to[k * 16 + lane] = static_cast<std::byte>(group.codes[i]);
     } else {
-      std::byte& at = codes[(k / kOctet * 16 + lane) * 4 + k % kOctet / 2];
+      std::byte& at = to[(k / kOctet * 16 + lane) * 4 + k % kOctet / 2];
       at |= static_cast<std::byte>((group.codes[i] + kBias4) << k % 2 * 4);
     }
   }
 }
 
 // One output's part of a panel.
-void fill_lane(const float* weights, std::int64_t depth, int bits, std::byte* panel, std::int64_t lane) {
+void fill_lane(const float* weights, std::int64_t depth, WeightCodes codes, std::byte* panel, std::int64_t lane) {
   for (std::int64_t k = 0; k < depth; k += kGroup) {
     const std::int64_t count = std::min(kGroup, depth - k);
-    const Group group = quantise(weights + k, count, bits);
+    const Group group = quantise(weights + k, count, codes);
     std::memcpy(panel + (k / kGroup * 16 + lane) * 2, &group.scale, 2);
-    write_codes(group, count, bits, panel + scale_bytes(depth), k, lane);
+    write_codes(group, count, codes, panel + scale_bytes(codes, depth), k, lane);
   }
+}
+
+// The same of FP8 as it is stored.
+void copy_lane(const CodedRow& row, std::int64_t depth, std::byte* panel, std::int64_t lane) {
+  for (std::int64_t k = 0; k < depth; k += kGroup) {
+    const float scale = row.scale(k) * kE4m3Power;
+    std::memcpy(panel + (k / kGroup * 16 + lane) * 4, &scale, sizeof scale);
+  }
+  std::byte* codes = panel + scale_bytes(WeightCodes::e4m3, depth);
+  for (std::int64_t k = 0; k < depth; ++k) codes[k * 16 + lane] = row.codes[k];
+}
+
+// Without a branch: compilers vectorise it.
+bool holds_nan(Context& context, const std::byte* codes, std::int64_t count) {
+  std::atomic<bool> found = false;
+  context.parallel_for(count, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
+    unsigned all = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      all |= static_cast<unsigned>((codes[i] & std::byte{0x7f}) == std::byte{0x7f});
+    }
+    if (all != 0) found = true;
+  });
+  return found;
+}
+
+bool keeps_e4m3(Context& context, const StoredRows& part, std::int64_t columns) {
+  const ScaleBlocks& blocks = part.scales;
+  if (blocks.data == nullptr || blocks.columns % kGroup != 0) return false;
+  const std::int64_t count = (part.rows + blocks.rows - 1) / blocks.rows * blocks.across;
+  const auto finite = [](float scale) { return std::isfinite(scale * kE4m3Power); };
+  return std::all_of(blocks.data, blocks.data + count, finite) && !holds_nan(context, part.data, part.rows * columns);
 }
 
 void fill(Context& context, const PackedWeights& packed, const WeightSource& weight, std::byte* bytes) {
@@ -61,8 +93,13 @@ void fill(Context& context, const PackedWeights& packed, const WeightSource& wei
     float staged[kSlice];
     for (std::int64_t n = begin * 16; n < std::min(end * 16, weight.rows()); ++n) {
       for (std::int64_t k = 0; k < weight.columns(); k += kSlice) {
-        const float* row = weight.read(n, k, packed.slice_depth(k), staged);
-        fill_lane(row, packed.slice_depth(k), packed.bits, bytes + panel_offset(packed, k, n / 16), n % 16);
+        const std::int64_t depth = packed.slice_depth(k);
+        std::byte* panel = bytes + panel_offset(packed, k, n / 16);
+        if (packed.codes == WeightCodes::e4m3) {
+          copy_lane(weight.coded(n, k), depth, panel, n % 16);
+        } else {
+          fill_lane(weight.read(n, k, depth, staged), depth, packed.codes, panel, n % 16);
+        }
       }
     }
   });
@@ -70,28 +107,33 @@ void fill(Context& context, const PackedWeights& packed, const WeightSource& wei
 
 }  // namespace
 
-Group quantise(const float* weights, std::int64_t count, int bits) {
+Group quantise(const float* weights, std::int64_t count, WeightCodes codes) {
   Group group{};
-  group.scale = bf16_from_float(scale_of(weights, count, bits));
+  group.scale = bf16_from_float(scale_of(weights, count, codes));
   const float scale = float_from_bf16(group.scale);
   const bool in_range = std::fabs(scale) < kScaleEnd;
   if (!in_range) group.scale = bf16_from_float(NAN);
   if (scale == 0 || !in_range) return group;
-  const float low = bits == 8 ? -127.0F : -8.0F;
-  const float high = bits == 8 ? 127.0F : 7.0F;
+  const float low = codes == WeightCodes::int8 ? -127.0F : -8.0F;
+  const float high = codes == WeightCodes::int8 ? 127.0F : 7.0F;
   for (std::int64_t i = 0; i < count; ++i) {
     group.codes[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(weights[i] / scale), low, high));
   }
   return group;
 }
 
-PackedWeights pack(Context& context, const WeightSource& weight, int bits) {
+bool keeps_e4m3(Context& context, const WeightSource& weight) {
+  const auto keeps = [&](const StoredRows& part) { return keeps_e4m3(context, part, weight.columns()); };
+  return !weight.parts().empty() && std::all_of(weight.parts().begin(), weight.parts().end(), keeps);
+}
+
+PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes) {
   PackedWeights packed;
   packed.inputs = weight.columns();
   packed.outputs = weight.rows();
-  packed.bits = bits;
+  packed.codes = codes;
   const std::int64_t rest = weight.columns() % kSlice;
-  const std::int64_t bytes = panel_bytes(bits, kSlice) * (weight.columns() / kSlice) + panel_bytes(bits, rest);
+  const std::int64_t bytes = panel_bytes(codes, kSlice) * (weight.columns() / kSlice) + panel_bytes(codes, rest);
   const std::int64_t words = (packed.panel_count() * bytes + kPadding) / 4;
   packed.panels = context.allocate({words}, DType::i32);
   if (!context.device().is_cuda()) {

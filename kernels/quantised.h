@@ -17,9 +17,13 @@ namespace tessera::quantised {
 // its range; all are 0 where the scale is. A group whose scale would be 2^112 or more, or is not finite, has the scale
 // NaN.
 //
-// The part of a panel (16 outputs) in one slice: scales [groups][16], groups rounded up to an even number, then codes,
-// 8 bits as int8 [inputs][16], 4 bits as uint32 [ceil(inputs / 8)][16], code + 8, the first input in the lowest
-// bits. Behind all panels there are kPadding bytes, which are read and not used.
+// FP8 (E4M3) that a checkpoint stores keeps its codes and scales, one for each group here: a weight is code * scale,
+// rounded once.
+//
+// The part of a panel (16 outputs) in one slice: scales [groups][16], bf16 with groups rounded up to an even number,
+// of FP8 float32 times 2^120 (kE4m3Power), then codes, int8 and FP8 as bytes [inputs][16], 4 bits as uint32
+// [ceil(inputs / 8)][16], code + 8, the first input in the lowest bits. Behind all panels there are kPadding bytes,
+// which are read and not used.
 
 inline constexpr std::int64_t kGroup = 32;
 /// Inputs whose codes of 4 bits share a word.
@@ -28,18 +32,32 @@ inline constexpr std::int64_t kOctet = 8;
 inline constexpr int kBias4 = 8;
 inline constexpr std::int64_t kPadding = 4;
 
-TESSERA_HOST_DEVICE constexpr std::int64_t scale_bytes(std::int64_t depth) {
-  return (depth + 2 * kGroup - 1) / (2 * kGroup) * 64;
+/// A code's bits 0 … 6, moved to a float's bits 20 … 26, are its value over this power.
+inline constexpr float kE4m3Power = 0x1p120F;
+
+TESSERA_HOST_DEVICE constexpr std::int64_t scale_bytes(WeightCodes codes, std::int64_t depth) {
+  const std::int64_t groups = codes == WeightCodes::e4m3 ? kGroup : 2 * kGroup;
+  return (depth + groups - 1) / groups * 64;
 }
 /// Bytes of a panel's part in a slice of `depth` inputs.
-TESSERA_HOST_DEVICE constexpr std::int64_t panel_bytes(int bits, std::int64_t depth) {
-  return scale_bytes(depth) + (bits == 8 ? depth * 16 : (depth + kOctet - 1) / kOctet * 64);
+TESSERA_HOST_DEVICE constexpr std::int64_t panel_bytes(WeightCodes codes, std::int64_t depth) {
+  return scale_bytes(codes, depth) + (codes == WeightCodes::int4 ? (depth + kOctet - 1) / kOctet * 64 : depth * 16);
+}
+/// With its share of a scale.
+[[nodiscard]] constexpr double bytes_of_weight(WeightCodes codes) {
+  return static_cast<double>(panel_bytes(codes, kSlice)) / (16 * kSlice);
 }
 
 /// Bytes before the part of `panel` in the slice that begins at input `k`.
 [[nodiscard]] inline std::int64_t panel_offset(const PackedWeights& weights, std::int64_t k, std::int64_t panel) {
-  return k / kSlice * weights.panel_count() * panel_bytes(weights.bits, kSlice) +
-         panel * panel_bytes(weights.bits, weights.slice_depth(k));
+  return k / kSlice * weights.panel_count() * panel_bytes(weights.codes, kSlice) +
+         panel * panel_bytes(weights.codes, weights.slice_depth(k));
+}
+
+[[nodiscard]] constexpr WeightCodes codes_of(WeightStorage storage) {
+  return storage == WeightStorage::int8   ? WeightCodes::int8
+         : storage == WeightStorage::int4 ? WeightCodes::int4
+                                          : WeightCodes::none;
 }
 
 /// Codes and scale of one group.
@@ -47,10 +65,14 @@ struct Group {
   std::int8_t codes[kGroup];
   std::uint16_t scale;  ///< bits of a bf16
 };
-/// Of `count` weights, 1 … 32.
-[[nodiscard]] Group quantise(const float* weights, std::int64_t count, int bits);
+/// Of `count` weights, 1 … 32; `codes`: int8 or int4.
+[[nodiscard]] Group quantise(const float* weights, std::int64_t count, WeightCodes codes);
 
-/// What pack_weights does where weights are quantised.
-[[nodiscard]] PackedWeights pack(Context& context, const WeightSource& weight, int bits);
+/// What pack_weights does where weights are quantised, or keeps_e4m3() holds.
+[[nodiscard]] PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes);
+
+/// Whether all of it is FP8 whose scale blocks hold whole groups, without NaN, with scales that the power leaves
+/// finite.
+[[nodiscard]] bool keeps_e4m3(Context& context, const WeightSource& weight);
 
 }  // namespace tessera::quantised

@@ -16,9 +16,19 @@ NormLayer final_norm(Context& context, Checkpoint& checkpoint, const std::string
   return {context, checkpoint, name, config.hidden, NormLayer::Kind::rms, config.epsilon};
 }
 
-// As it is stored.
+TensorRows widened(const TensorRows& rows, std::int64_t columns) {
+  const WeightSource source({rows.stored}, columns);
+  TensorRows wide;
+  wide.owned.resize(static_cast<std::size_t>(source.rows() * columns));
+  for (std::int64_t n = 0; n < source.rows(); ++n) (void)source.read(n, 0, columns, wide.owned.data() + n * columns);
+  wide.stored = {reinterpret_cast<const std::byte*>(wide.owned.data()), DType::f32, source.rows()};
+  return wide;
+}
+
+// As it is stored, but for FP8.
 Tensor load_table(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
-  const TensorRows rows = checkpoint.rows(embedding_name(), {config.vocabulary, config.hidden});
+  TensorRows rows = checkpoint.rows(embedding_name(), {config.vocabulary, config.hidden});
+  if (rows.stored.scales.data != nullptr) rows = widened(rows, config.hidden);
   const DType type = rows.stored.type;
   Tensor table = context.allocate({config.vocabulary, config.hidden}, type);
   const std::size_t row = static_cast<std::size_t>(config.hidden) * size_of(type);
@@ -99,6 +109,7 @@ Decoder::Decoder(Context& context, Checkpoint& checkpoint, DecoderConfig config)
   checkpoint.finish();
   parameters_ = checkpoint.parameters();
   storage_ = checkpoint.stored_type(down_projection(config_));
+  is_fp8_ = checkpoint.is_e4m3(down_projection(config_));
 }
 
 std::int64_t Decoder::active_parameters() const {

@@ -37,6 +37,8 @@ class Decoder {
   [[nodiscard]] std::int64_t active_parameters() const;
   /// What MLPs are kept as.
   [[nodiscard]] DType storage() const noexcept { return storage_; }
+  /// Whether these are numbers of FP8.
+  [[nodiscard]] bool is_fp8() const noexcept { return is_fp8_; }
 
   /// An empty sequence with room for `capacity` positions, on `context`'s device.
   [[nodiscard]] Sequence start(Context& context, std::int64_t capacity) const;
@@ -76,6 +78,7 @@ class Decoder {
   LinearLayer head_;
   std::int64_t parameters_ = 0;
   DType storage_ = DType::f32;
+  bool is_fp8_ = false;
 };
 
 /// The tensors of a folder, widened as `config` says they are stored. Throws CheckpointError.

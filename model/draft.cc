@@ -28,7 +28,7 @@ DecoderConfig one_layer(const DecoderConfig& decoder) {
 
 PackedWeights narrow_head(Context& context, Checkpoint& checkpoint, const DecoderConfig& config) {
   const TensorRows rows = checkpoint.rows(head_name(config), {config.vocabulary, config.hidden});
-  return quantised::pack(context, WeightSource({rows.stored}, config.hidden), 4);
+  return quantised::pack(context, WeightSource({rows.stored}, config.hidden), WeightCodes::int4);
 }
 
 // A sequence's ids and what is drafted behind them.

@@ -148,6 +148,14 @@ TensorRows Checkpoint::rows(std::string_view name, const Shape& shape) {
     if (first) parameters_ += element_count(shape);
     return rows;
   }
+  if (is_e4m3(name) && shape.size() == 2) {
+    const bool first = !used_.contains(name);
+    const StoredTensor& tensor = use(name, shape);
+    if (first) parameters_ += element_count(shape);
+    rows.owned = scales_of(name, 1);
+    rows.stored = detail::coded_rows(tensor, {scale_rows_, scale_columns_}, 1, rows.owned).front();
+    return rows;
+  }
   rows.owned = floats(name, shape);
   rows.stored = {reinterpret_cast<const std::byte*>(rows.owned.data()), DType::f32, shape.front()};
   return rows;
@@ -172,19 +180,29 @@ bool Checkpoint::has_pieces(std::string_view name, const Shape& shape, std::int6
          scales->second->shape == detail::scales_shape({scale_rows_, scale_columns_}, shape, pieces);
 }
 
+bool Checkpoint::is_e4m3(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  return found != tensors_.end() && found->second->type == Type::f8_e4m3;
+}
+
 std::vector<float> Checkpoint::from_e4m3(std::string_view name, std::int64_t pieces) {
+  const std::vector<float> scales = scales_of(name, pieces);
+  return detail::widen_blocks(find(name), {scale_rows_, scale_columns_}, pieces, scales);
+}
+
+// Of E4M3 by blocks.
+std::vector<float> Checkpoint::scales_of(std::string_view name, std::int64_t pieces) {
   const StoredTensor& tensor = find(name);
   if (scale_rows_ == 0) {
     refuse("tensor " + quote(name) + " is stored as F8_E4M3, and config.json has no quantization_config");
   }
   if (tensor.shape.size() != 2) refuse("tensor " + quote(name) + " is F8_E4M3, and no matrix");
   if (tensor.shape[0] % pieces != 0) refuse("tensor " + quote(name) + " does not fall into equal pieces");
-  const detail::ScaleBlocks blocks{scale_rows_, scale_columns_};
+  const detail::BlockSize blocks{scale_rows_, scale_columns_};
   const std::string scale_name = std::string(name) + kBlockScale;
   const StoredTensor& scales = use(scale_name, detail::scales_shape(blocks, tensor.shape, pieces));
   if (!widens(scales.type)) refuse("tensor " + quote(scale_name) + " is stored as " + name_of(scales.type));
-  const auto count = static_cast<std::size_t>(element_count(scales.shape));
-  return detail::widen_blocks(tensor, blocks, pieces, widened(scales, count));
+  return widened(scales, static_cast<std::size_t>(element_count(scales.shape)));
 }
 
 std::vector<float> Checkpoint::from_mxfp4(std::string_view name) {

@@ -70,7 +70,7 @@ class SafetensorsFile {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The rows of a tensor, the first axis: in the file, or widened in `owned`.
+/// The rows of a tensor, the first axis: in the file, those of FP8 with their scales in `owned`, or widened there.
 struct TensorRows {
   std::vector<float> owned;
   StoredRows stored;
@@ -96,13 +96,14 @@ class Checkpoint {
   /// `name`_scale, a block of 32 each. `pieces`: equal pieces of the rows with scale blocks of their own.
   /// Throws CheckpointError when missing, or when the shape differs: both shapes are named.
   [[nodiscard]] std::vector<float> floats(std::string_view name, const Shape& shape, std::int64_t pieces = 1);
-  /// The same for what packs rows: those of f32, f16 and bf16 stay where they lie in the mapped file.
+  /// The same for what packs rows: those of f32, f16, bf16 and E4M3 stay where they lie in the mapped file.
   [[nodiscard]] TensorRows rows(std::string_view name, const Shape& shape);
   /// What tensors stored as E4M3 share their scales by; without it they are refused. Throws ArgumentError when not
   /// positive.
   void set_scale_blocks(std::int64_t rows, std::int64_t columns);
   /// False when E4M3 of this shape has scales for another number of pieces.
   [[nodiscard]] bool has_pieces(std::string_view name, const Shape& shape, std::int64_t pieces) const;
+  [[nodiscard]] bool is_e4m3(std::string_view name) const;
   /// A dtype that holds its values: bf16 for MXFP4, f32 for anything else that is not f16 or bf16.
   [[nodiscard]] DType stored_type(std::string_view name) const;
   /// The stored shape. Throws CheckpointError when missing.
@@ -126,6 +127,7 @@ class Checkpoint {
   [[nodiscard]] const StoredTensor& find(std::string_view name) const;
   [[nodiscard]] bool expected(std::string_view name) const;
   [[nodiscard]] bool is_mxfp4(std::string_view name) const;
+  [[nodiscard]] std::vector<float> scales_of(std::string_view name, std::int64_t pieces);
   [[nodiscard]] std::vector<float> from_e4m3(std::string_view name, std::int64_t pieces);
   [[nodiscard]] std::vector<float> from_mxfp4(std::string_view name);
   const StoredTensor& use(std::string_view name, const Shape& shape);

@@ -15,24 +15,29 @@ std::uint8_t byte_at(const StoredTensor& tensor, std::int64_t i) {
 
 }  // namespace
 
-Shape scales_shape(const ScaleBlocks& blocks, const Shape& weight, std::int64_t pieces) {
+Shape scales_shape(const BlockSize& blocks, const Shape& weight, std::int64_t pieces) {
   return {pieces * ceiling(weight[0] / pieces, blocks.rows), ceiling(weight[1], blocks.columns)};
 }
 
-std::vector<float> widen_blocks(const StoredTensor& values, const ScaleBlocks& blocks, std::int64_t pieces,
-                                std::span<const float> scales) {
+std::vector<StoredRows> coded_rows(const StoredTensor& values, const BlockSize& blocks, std::int64_t pieces,
+                                   std::span<const float> scales) {
   const std::int64_t rows = values.shape[0] / pieces;
   const std::int64_t columns = values.shape[1];
   const std::int64_t across = ceiling(columns, blocks.columns);
-  std::vector<float> out;
-  out.reserve(values.bytes);
-  for (std::int64_t r = 0; r < values.shape[0]; ++r) {
-    const std::int64_t block_row = r / rows * ceiling(rows, blocks.rows) + r % rows / blocks.rows;
-    const float* scale = scales.data() + block_row * across;
-    for (std::int64_t c = 0; c < columns; ++c) {
-      const auto value = std::bit_cast<float>(widen_e4m3(byte_at(values, r * columns + c)));
-      out.push_back(value * scale[c / blocks.columns]);
-    }
+  std::vector<StoredRows> parts;
+  for (std::int64_t i = 0; i < pieces; ++i) {
+    const float* first = scales.data() + i * ceiling(rows, blocks.rows) * across;
+    parts.push_back({values.data + i * rows * columns, DType::f32, rows, {first, blocks.rows, blocks.columns, across}});
+  }
+  return parts;
+}
+
+std::vector<float> widen_blocks(const StoredTensor& values, const BlockSize& blocks, std::int64_t pieces,
+                                std::span<const float> scales) {
+  const WeightSource source(coded_rows(values, blocks, pieces, scales), values.shape[1]);
+  std::vector<float> out(values.bytes);
+  for (std::int64_t r = 0; r < source.rows(); ++r) {
+    (void)source.read(r, 0, source.columns(), out.data() + r * source.columns());
   }
   return out;
 }

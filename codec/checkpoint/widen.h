@@ -18,15 +18,6 @@ namespace tessera::detail {
   return sign | (finite ? scaled : magnitude | 0x7F800000U);
 }
 
-/// The bits of the float32 equal to an E4M3 (OCP FP8: no infinities, one NaN of each sign).
-[[nodiscard]] constexpr std::uint32_t widen_e4m3(std::uint8_t bits) noexcept {
-  const std::uint32_t sign = (bits & 0x80U) << 24;
-  const std::uint32_t magnitude = (bits & 0x7FU) << 20;
-  // The exponent bias grows from 7 to 127: exact, for subnormals too.
-  const std::uint32_t scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p120F);
-  return sign | ((bits & 0x7FU) == 0x7FU ? 0x7FC00000U : scaled);
-}
-
 /// The bits of 2^(bits - 127); 255 is NaN (OCP Microscaling's E8M0).
 [[nodiscard]] constexpr std::uint32_t widen_e8m0(std::uint8_t bits) noexcept {
   if (bits == 0) return 0x00400000U;

@@ -334,12 +334,14 @@ def deepseek_v3_cases() -> list[Case]:
         "rope_scaling": None,
         "quantization_config": fp8(16, 8),
     }
+    wide_blocks = quantised | {"quantization_config": fp8(16, 32)}
     draft = {"model.layers.3.enorm.weight": [45], "model.layers.3.self_attn.o_proj.weight": [45, 45]}
     return [
         Case(
             "deepseek_v3_yarn_bf16", 9, scaled, [1, 9, 300], torch.bfloat16, shards=2, experts_per_token=4, extra=draft
         ),
         Case("deepseek_v3_fp8", 16, quantised, [1, 40], torch.bfloat16, experts_per_token=4),
+        Case("deepseek_v3_fp8_wide", 31, wide_blocks, [1, 40], torch.bfloat16, experts_per_token=4),
         Case("deepseek_v3_plain_f16", 10, plain, [1, 35], torch.float16, experts_per_token=4),
     ]
 

@@ -13,24 +13,25 @@ struct Sizes {
   std::int64_t experts, identities, rows, share, inputs, outputs;
 };
 
-// Weights that any storage holds; of codes (`bits` > 0) whole numbers in groups of 32 whose scale is 1.
-std::vector<float> exact_weights(std::int64_t inputs, std::int64_t outputs, int bits, Random& random) {
+// Weights that any storage holds; of codes whole numbers in groups of 32 whose scale is 1.
+std::vector<float> exact_weights(std::int64_t inputs, std::int64_t outputs, WeightCodes codes, Random& random) {
   std::vector<float> weights = random.floats(inputs * outputs);
   for (std::int64_t i = 0; i < inputs * outputs; ++i) {
     float& w = weights[i];
-    w = bits == 0 ? std::round(w * 16) / 16 : static_cast<float>(random.integer(-7, 7));
-    if (bits > 0 && i % inputs % 32 == 0) w = bits == 4 ? -8.0F : 127.0F;
+    w = codes == WeightCodes::none ? std::round(w * 16) / 16 : static_cast<float>(random.integer(-7, 7));
+    if (codes != WeightCodes::none && i % inputs % 32 == 0) w = codes == WeightCodes::int4 ? -8.0F : 127.0F;
   }
   return weights;
 }
 
-PackedWeights pack(Context& context, ConstMatrix weights, DType storage, int bits) {
-  return bits > 0 ? quantised::pack(context, WeightSource(weights), bits) : pack_weights(context, weights, {storage});
+PackedWeights pack(Context& context, ConstMatrix weights, DType storage, WeightCodes codes) {
+  return codes != WeightCodes::none ? quantised::pack(context, WeightSource(weights), codes)
+                                    : pack_weights(context, weights, {storage});
 }
 
-void check(const Sizes& c, DType storage, int bits, Random& random) {
+void check(const Sizes& c, DType storage, WeightCodes codes, Random& random) {
   std::vector<std::vector<float>> weights;
-  for (std::int64_t e = 0; e < c.experts; ++e) weights.push_back(exact_weights(c.inputs, c.outputs, bits, random));
+  for (std::int64_t e = 0; e < c.experts; ++e) weights.push_back(exact_weights(c.inputs, c.outputs, codes, random));
   const auto x = random.floats(c.rows * c.inputs);
   const std::int64_t slots = c.rows * c.share;
   std::vector<std::int32_t> ids;
@@ -52,7 +53,7 @@ void check(const Sizes& c, DType storage, int bits, Random& random) {
   expect_bits(name, expected, [&](Probe& p) {
     packed.clear();
     for (const auto& w : weights) {
-      packed.push_back(pack(p.context(), {w.data(), c.outputs, c.inputs}, storage, bits));
+      packed.push_back(pack(p.context(), {w.data(), c.outputs, c.inputs}, storage, codes));
     }
     std::vector<const PackedWeights*> experts;
     for (const PackedWeights& w : packed) experts.push_back(&w);
@@ -87,7 +88,8 @@ TEST(ExpertProduct, EveryBackendFollowsTheRule) {
     const Sizes c{random.integer(1, 6), random.integer(0, 2),      random.integer(0, 4),
                   random.integer(1, 4), random.extent(600, false), random.extent(60, false)};
     const DType storage = i % 3 == 0 ? DType::f32 : i % 3 == 1 ? DType::bf16 : DType::f16;
-    check(c, storage, i % 4 == 2 ? 8 : i % 4 == 3 ? 4 : 0, random);
+    const WeightCodes codes[] = {WeightCodes::none, WeightCodes::none, WeightCodes::int8, WeightCodes::int4};
+    check(c, storage, codes[i % 4], random);
   }
 }
 
@@ -101,7 +103,7 @@ TEST(ExpertProduct, SomeGiveBackWhatTheyGet) {
 TEST(ExpertProduct, Speed) {
   if (!benchmarking()) return;
   Random random(75);
-  check({16, 0, 4, 8, 2048, 768}, DType::bf16, 0, random);
+  check({16, 0, 4, 8, 2048, 768}, DType::bf16, WeightCodes::none, random);
 }
 
 TEST(ExpertProduct, RefusesShapesThatDisagree) {

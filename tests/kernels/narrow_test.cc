@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace tessera {
@@ -69,6 +70,22 @@ TEST(Narrow, OverflowGivesInfinity) {
   EXPECT_EQ(bf16_from_float(3.4e38F), 0x7f80);
   EXPECT_EQ(f16_from_float(INFINITY), 0x7c00);
   EXPECT_EQ(bf16_from_float(-INFINITY), 0xff80);
+}
+
+TEST(Narrow, EveryE4m3WidensToItsValue) {
+  for (int i = 0; i < 256; ++i) {
+    const int magnitude = i & 0x7f;
+    const int exponent = magnitude >> 3;
+    const int fraction = exponent == 0 ? magnitude : magnitude % 8 + 8;
+    const double value = (i < 128 ? 1 : -1) * std::ldexp(fraction, std::max(exponent, 1) - 10);
+    const float widened = float_from_e4m3(static_cast<std::uint8_t>(i));
+    EXPECT_EQ(std::signbit(widened), i >= 128) << i;
+    if (magnitude == 0x7f) {
+      EXPECT_TRUE(std::isnan(widened)) << i;
+    } else {
+      EXPECT_EQ(widened, value) << i;
+    }
+  }
 }
 
 }  // namespace
