@@ -65,12 +65,23 @@ struct Timed {
   DraftCounts counts;
 };
 
-Timed timed_generation(const LanguageModel& model, const GenerateOptions& options) {
+Timed timed_once(const LanguageModel& model, const GenerateOptions& options) {
   Generation g(*model.context, *model.decoder, model.drafts.get(), some_ids(model.decoder->config(), 8), options);
   generate(*model.context, *model.decoder, g, [](std::int32_t) { return check_interrupted(), true; });
   const auto generated = g.generated();
   const double tokens = static_cast<double>(generated.size()) - 1;
   return {{generated.begin(), generated.end()}, tokens / g.decode_seconds(), g.draft_counts()};
+}
+
+/// The fastest of several; each gives the same ids.
+Timed timed_generation(const LanguageModel& model, const GenerateOptions& options) {
+  constexpr int kTurns = 3;
+  Timed best = timed_once(model, options);
+  for (int turn = 1; turn < kTurns; ++turn) {
+    Timed again = timed_once(model, options);
+    if (again.tokens_per_second > best.tokens_per_second) best = std::move(again);
+  }
+  return best;
 }
 
 /// Whether the draft at a position is made true, so that a share `acceptance` of drafts is accepted.

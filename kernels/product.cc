@@ -134,6 +134,11 @@ void require(bool holds, const char* what) {
   if (!holds) throw ArgumentError(std::string("product: ") + what);
 }
 
+void require_shapes(const Rows& x, const PackedWeights& weights, Matrix out) {
+  require(x.inputs() == weights.inputs, "inputs of the rows and of the weights differ");
+  require(out.rows == x.count && out.columns == weights.outputs, "the output's shape is not [rows, outputs]");
+}
+
 double multiply_adds(const ProductJob& job) {
   const std::int64_t outputs = std::min((job.end_panel - job.first_panel) * 16, job.weights->outputs);
   return static_cast<double>(job.out.rows) * static_cast<double>(job.weights->inputs * outputs);
@@ -210,10 +215,40 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
   product(context, x, weights, epilogue, out, {0, weights.outputs});
 }
 
+void products(Context& context, const std::vector<ProductOf>& all) {
+  const auto alone = [&](const ProductOf& p) { return context.device().is_cuda() || p.weights->fast; };
+  if (all.size() < 2 || std::any_of(all.begin(), all.end(), alone)) {
+    for (const ProductOf& p : all) product(context, p.x, *p.weights, {}, p.out);
+    return;
+  }
+  double work = 0;
+  std::vector<ProductJob> jobs;
+  for (const ProductOf& p : all) {
+    require_shapes(p.x, *p.weights, p.out);
+    jobs.push_back({p.x, p.weights, {}, p.out});
+    work += multiply_adds(jobs.back());
+  }
+  const Timed timed(context, {"product", all.front().weights->inputs, all.front().weights->outputs, 0, 0, work});
+  std::vector<ProductPlan> plans;
+  std::vector<std::int64_t> ends{0};  // tiles of the plans so far
+  for (const ProductJob& job : jobs) {
+    plans.emplace_back(job, 1, tile_sizes(job));
+    ends.push_back(ends.back() + plans.back().tiles());
+  }
+  context.parallel_for(ends.back(), 1, [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
+    auto j = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), begin) - ends.begin()) - 1;
+    for (std::int64_t i = begin; i < end; ++i) {
+      while (i >= ends[j + 1]) ++j;
+      const ProductPlan& plan = plans[j];
+      const std::int64_t at = i - ends[j];
+      tile(jobs[j], plan.tile(at), plan.tile(std::min(at + 1, plan.tiles() - 1)));
+    }
+  });
+}
+
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out,
              OutputRange only) {
-  require(x.inputs() == weights.inputs, "inputs of the rows and of the weights differ");
-  require(out.rows == x.count && out.columns == weights.outputs, "the output's shape is not [rows, outputs]");
+  require_shapes(x, weights, out);
   require(epilogue.residual.data == nullptr ||
               (epilogue.residual.rows == out.rows && epilogue.residual.columns == out.columns),
           "the residual's shape is not the output's");

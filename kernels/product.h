@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "kernels/activation.h"
 #include "kernels/arithmetic.h"
@@ -87,6 +88,16 @@ struct Epilogue {
 /// weights.inputs; out is [x.count, weights.outputs] and does not overlap x. Of fast weights the sum is that of
 /// kernels/bfloat.h. Throws ArgumentError when shapes disagree, or for fast weights in a context of exact math.
 void product(Context& context, const Rows& x, const PackedWeights& weights, const Epilogue& epilogue, Matrix out);
+
+/// One product of several.
+struct ProductOf {
+  Rows x;
+  const PackedWeights* weights;
+  Matrix out;
+};
+
+/// Several products that do not read each other's results, as product() gives them, in one go: threads meet once.
+void products(Context& context, const std::vector<ProductOf>& all);
 
 /// Some outputs of a product: [first, first + count).
 struct OutputRange {

@@ -16,7 +16,7 @@ class GatedMlp {
   /// out [rows, hidden], plus `residual` unless that is empty (it may be `out`).
   void forward(Context& context, ConstMatrix x, ConstMatrix residual, Matrix out) const;
 
-  /// Its parts, for experts that are chosen on the device: `both` [rows, 2 * width] is gate x | up x, of which
+  /// Its parts, without biases, for experts that are computed together: `both` [rows, 2 * width] is gate x | up x, of which
   /// combine() returns the first half, made f(gate x) * up x in place.
   [[nodiscard]] const PackedWeights& gate_up() const noexcept { return gate_up_.weights(); }
   [[nodiscard]] Matrix combine(Context& context, Matrix both) const;

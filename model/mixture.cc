@@ -122,11 +122,17 @@ ExpertChoice MixtureLayer::choose(Context& context, const Tensor& scores) const 
 
 void MixtureLayer::run_experts(Context& context, const std::vector<std::int32_t>& first, ConstMatrix gathered,
                                Matrix results) const {
-  for (std::size_t e = 0; e < experts_.size(); ++e) {
-    const std::int64_t count = first[e + 1] - first[e];
-    if (count == 0) continue;
-    experts_[e].forward(context, gathered.slice(first[e], count), {}, results.slice(first[e], count));
-  }
+  const auto run = [&](ConstMatrix x, Matrix out, const PackedWeights& (GatedMlp::*part)() const) {
+    std::vector<ProductOf> all;
+    for (std::size_t e = 0; e < experts_.size(); ++e) {
+      const std::int64_t count = first[e + 1] - first[e];
+      if (count > 0) all.push_back({x.slice(first[e], count), &(experts_[e].*part)(), out.slice(first[e], count)});
+    }
+    products(context, all);
+  };
+  const Tensor both = context.scratch({first[experts_.size()], 2 * config_.width});
+  run(gathered, both, &GatedMlp::gate_up);
+  run(experts_.front().combine(context, both), results, &GatedMlp::down);
   const std::int64_t behind = first[experts_.size()];
   const std::int64_t same = results.rows - behind;
   if (same > 0) copy_rows(context, gathered.slice(behind, same), results.slice(behind, same));

@@ -78,6 +78,41 @@ void check(const Job& j, Random& random) {
   });
 }
 
+TEST(Product, SeveralInOneGoHaveTheBitsOfEach) {
+  Random random(77);
+  for (const int threads : {1, 3}) {
+    Context context(ContextOptions{Device{}, threads, {}});
+    std::vector<PackedWeights> weights;
+    std::vector<Tensor> inputs, alone, together;
+    for (int i = 0; i < 7; ++i) {
+      const std::int64_t rows = i == 3 ? 0 : random.integer(1, 200);
+      const std::int64_t width = random.integer(1, 600);
+      const std::int64_t outputs = random.integer(1, 900);
+      const auto w = random.floats(outputs * width);
+      const DType type = i % 2 == 0 ? DType::bf16 : DType::f32;
+      weights.push_back(pack_weights(context, ConstMatrix{w.data(), outputs, width}, {type}));
+      const auto x = random.floats(rows * width);
+      inputs.push_back(context.allocate({rows, width}));
+      std::copy(x.begin(), x.end(), inputs.back().data());
+      alone.push_back(context.allocate({rows, outputs}));
+      together.push_back(context.allocate({rows, outputs}));
+    }
+    std::vector<ProductOf> all;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      product(context, ConstMatrix(inputs[i]), weights[i], {}, alone[i]);
+      all.push_back({ConstMatrix(inputs[i]), &weights[i], together[i]});
+    }
+    products(context, all);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const auto bytes = static_cast<std::size_t>(alone[i].size()) * sizeof(float);
+      EXPECT_TRUE(bytes == 0 || std::memcmp(alone[i].bytes(), together[i].bytes(), bytes) == 0) << i << ", " << threads;
+    }
+    all.push_back({ConstMatrix(inputs[0]), &weights[1], together[0]});
+    EXPECT_THROW(products(context, all), ArgumentError);
+    products(context, {});
+  }
+}
+
 TEST(Product, EveryBackendFollowsTheRule) {
   Random random(1);
   for (int i = 0; i < tries(60); ++i) {
