@@ -123,6 +123,12 @@ def measure(program: Path, folder: Path, config: dict[str, Any], threads: int) -
     return parameters, curve
 
 
+def best(curves: list[Curve]) -> Curve:
+    return {
+        context: {kind: max(curve[context][kind] for curve in curves) for kind in ("off", "mtp")} for context in curves[0]
+    }
+
+
 def table(curves: dict[str, Curve]) -> str:
     names = [f"{shape}{mtp}" for shape in curves for mtp in ("", ", MTP")]
     rows = ["| context | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
@@ -175,11 +181,13 @@ def main() -> None:
     parser.add_argument("--program", type=Path, default=Path("build/tessera"))
     parser.add_argument("--cache", type=Path, default=Path("build/context"))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=2, help="runs of each shape, of which every figure is the best")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
     curves = {}
     for shape, config in SHAPES.items():
-        parameters, curves[shape] = measure(args.program, args.cache / shape, config, args.threads)
+        runs = [measure(args.program, args.cache / shape, config, args.threads) for _ in range(args.repeats)]
+        parameters, curves[shape] = runs[0][0], best([curve for _, curve in runs])
         print(f"{shape}: {parameters / 1e6:.0f} million parameters", flush=True)
     print(table(curves))
     if args.plot:
