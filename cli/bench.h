@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "kernels/context.h"
+#include "kernels/profile.h"
 
 namespace tessera::cli {
 
@@ -30,8 +31,15 @@ class BenchPrinter {
   bool json_;
 };
 
+/// What the operations of one run of `work` did, and its seconds.
+struct MeasuredWork {
+  Profile profile;
+  double seconds = 0;
+};
+[[nodiscard]] MeasuredWork measure_operations(Context& context, const std::function<void()>& work);
+
 /// Prints what the operations of one run of `work` take, those of less than a hundredth of it in one line, and how much
-/// of the peak of fused multiply-adds they reach. `name` is of the whole.
+/// of the peak of fused multiply-adds they reach, and how fast products read their weights. `name` is of the whole.
 void bench_operations(Context& context, const std::string& name, const std::function<void()>& work,
                       const BenchPrinter& printer);
 

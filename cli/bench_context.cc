@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/bench.h"
 #include "cli/bench_step.h"
 #include "cli/figure.h"
-#include "kernels/quantised.h"
 
 namespace tessera::cli {
 namespace {
@@ -15,15 +15,16 @@ using nlohmann::ordered_json;
 constexpr std::int64_t kMostCacheBytes = std::int64_t{4} << 30;
 constexpr double kIdsOfStep = 2.5;
 
-double bytes_of_weight(const LanguageModel& model) {
-  const WeightCodes codes = quantised::codes_of(model.context->weights());
-  if (codes != WeightCodes::none) return quantised::bytes_of_weight(codes);
-  return model.decoder->is_fp8() ? quantised::bytes_of_weight(WeightCodes::e4m3)
-                                 : static_cast<double>(size_of(model.decoder->storage()));
+/// That a step reads.
+double weight_bytes(const LanguageModel& model, const BenchStep& step) {
+  double bytes = 0;
+  const MeasuredWork work = measure_operations(*model.context, step_of(model, step));
+  for (const Profile::Entry& entry : work.profile.entries()) bytes += entry.weight_bytes;
+  return bytes;
 }
 
 void add_bandwidth(const LanguageModel& model, double seconds, MemoryStream& memory, ordered_json& line) {
-  const double bytes = static_cast<double>(model.decoder->active_parameters()) * bytes_of_weight(model);
+  const double bytes = weight_bytes(model, {});
   const double stream = memory.measure();
   line["gb_per_s"] = hundredths(bytes / seconds / 1e9);
   line["stream"] = hundredths(stream);

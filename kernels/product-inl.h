@@ -144,10 +144,13 @@ static void multiply_rows(const SliceRows& rows, std::int64_t r, std::int64_t co
 template <class T>
 inline constexpr bool kStreams = kBlockRows > 2 || std::is_same_v<T, float>;
 
-/// Panels in flight beside so many rows: what fits the registers, of codes of 4 bits with their scales.
+/// Panels in flight beside so many rows: what fits the registers, of codes of 4 bits with their scales, and the
+/// first-level cache, where a slice of those under way and of the next lie.
 template <class T>
 constexpr int few_panels(int rows) {
+  constexpr bool kBf12 = std::is_same_v<T, Code<WeightCodes::bf12>>;
   constexpr bool kScales = std::is_same_v<T, Code<WeightCodes::int4>>;
+  if (kBf12 || (sizeof(T) == 2 && rows <= 2)) return rows <= 2 ? 2 : std::min(2, kBlockPanels);
   if (rows <= 2) return kStreamPanels;
   if (kParts == 1 && rows <= (kScales ? 4 : 6)) return 4;
   return kScales ? std::min(2, kBlockPanels) : kBlockPanels;

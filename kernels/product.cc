@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/bf12.h"
 #include "kernels/cuda/twins.h"
 #include "kernels/dispatch.h"
 #include "kernels/error.h"
@@ -108,6 +109,8 @@ void product_tile(const ProductJob& job, const ProductTile& tile, const ProductT
       return product_tile_of<Code<WeightCodes::int8>>(job, tile, next);
     case WeightCodes::e4m3:
       return product_tile_of<Code<WeightCodes::e4m3>>(job, tile, next);
+    case WeightCodes::bf12:
+      return product_tile_of<Code<WeightCodes::bf12>>(job, tile, next);
     case WeightCodes::none:
       break;
   }
@@ -139,9 +142,21 @@ void require_shapes(const Rows& x, const PackedWeights& weights, Matrix out) {
   require(out.rows == x.count && out.columns == weights.outputs, "the output's shape is not [rows, outputs]");
 }
 
+Epilogue with_bias(const ProductOf& p) {
+  Epilogue epilogue;
+  epilogue.bias = p.bias;
+  return epilogue;
+}
+
 double multiply_adds(const ProductJob& job) {
   const std::int64_t outputs = std::min((job.end_panel - job.first_panel) * 16, job.weights->outputs);
   return static_cast<double>(job.out.rows) * static_cast<double>(job.weights->inputs * outputs);
+}
+
+double weight_bytes(const ProductJob& job) {
+  const PackedWeights& weights = *job.weights;
+  const auto all = static_cast<double>(weights.panels.size()) * static_cast<double>(size_of(weights.panels.type()));
+  return all * static_cast<double>(job.end_panel - job.first_panel) / static_cast<double>(weights.panel_count());
 }
 
 // Sixteen rows side by side: reads run along the rows, writes are contiguous.
@@ -193,6 +208,9 @@ PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightF
   const bool fast = layer && context.math() == Math::fast;
   if (fast && bfloat::pays(weight.columns(), weight.rows())) return pack_fast_weights(context, weight);
   if (quantised::keeps_e4m3(context, weight)) return quantised::pack(context, weight, WeightCodes::e4m3);
+  if (storage == DType::bf16) {
+    if (auto packed = bf12::pack(context, weight)) return std::move(*packed);
+  }
   PackedWeights packed;
   packed.inputs = weight.columns();
   packed.outputs = weight.rows();
@@ -218,17 +236,19 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
 void products(Context& context, const std::vector<ProductOf>& all) {
   const auto alone = [&](const ProductOf& p) { return context.device().is_cuda() || p.weights->fast; };
   if (all.size() < 2 || std::any_of(all.begin(), all.end(), alone)) {
-    for (const ProductOf& p : all) product(context, p.x, *p.weights, {}, p.out);
+    for (const ProductOf& p : all) product(context, p.x, *p.weights, with_bias(p), p.out);
     return;
   }
-  double work = 0;
+  const PackedWeights& first = *all.front().weights;
+  Profile::Entry work{"product", first.inputs, first.outputs};
   std::vector<ProductJob> jobs;
   for (const ProductOf& p : all) {
     require_shapes(p.x, *p.weights, p.out);
-    jobs.push_back({p.x, p.weights, {}, p.out});
-    work += multiply_adds(jobs.back());
+    jobs.push_back({p.x, p.weights, with_bias(p), p.out});
+    work.multiply_adds += multiply_adds(jobs.back());
+    work.weight_bytes += weight_bytes(jobs.back());
   }
-  const Timed timed(context, {"product", all.front().weights->inputs, all.front().weights->outputs, 0, 0, work});
+  const Timed timed(context, work);
   std::vector<ProductPlan> plans;
   std::vector<std::int64_t> ends{0};  // tiles of the plans so far
   for (const ProductJob& job : jobs) {
@@ -256,10 +276,10 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
           "the wanted outputs are not among the weights'");
   if (out.rows == 0 || only.count == 0) return;
   const ProductJob job{x, &weights, epilogue, out, only.first / 16, (only.first + only.count + 15) / 16};
-  const Timed timed(context, {"product", weights.inputs, weights.outputs, 0, 0, multiply_adds(job)});
+  const Timed timed(context, {"product", weights.inputs, weights.outputs, 0, 0, multiply_adds(job), weight_bytes(job)});
   if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
-  const ProductPlan plan(job, context.threads(), tile_sizes(job));
+  const ProductPlan plan(job, context.threads(), tile_sizes_alone(job));
   context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
     for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), plan.tile(std::min(i + 1, plan.tiles() - 1)));
   });

@@ -56,6 +56,31 @@ struct CodePanel {
   }
 };
 
+/// As kernels/bf12.h says.
+struct Bf12Panel {
+  const std::int8_t* data;
+  TESSERA_DEVICE float at(const Place& p) const {
+    const std::int8_t* panel =
+        data + p.start / kSlice * p.panels * bf12::panel_bytes(kSlice) + p.panel * bf12::panel_bytes(p.depth);
+    const auto& header = *reinterpret_cast<const bf12::Header*>(panel);
+    const std::int64_t octet = p.k / bf12::kOctet;
+    if ((header.raw >> octet & 1) != 0) return raw(panel, header, octet, p);
+    const auto* words = reinterpret_cast<const std::uint32_t*>(panel + bf12::kHeaderBytes + octet * bf12::kOctetBytes);
+    const std::int64_t i = p.k % bf12::kOctet;
+    const std::uint32_t exponent = header.base + (words[p.lane] >> 4 * i & 15);
+    const std::uint32_t others = words[16 + i / 4 * 16 + p.lane];
+    const std::uint32_t placed = others << 8 * (i % 4) | others >> (32 - 8 * (i % 4)) % 32;
+    return scalar::Lanes::from_bits(static_cast<std::int32_t>((placed & bf12::kSignAndFraction) | exponent << 23));
+  }
+  TESSERA_DEVICE static float raw(const std::int8_t* panel, const bf12::Header& header, std::int64_t octet,
+                                  const Place& p) {
+    std::int64_t before = 0;
+    for (std::int64_t o = 0; o < octet; ++o) before += header.raw >> o & 1;
+    const auto* at = reinterpret_cast<const std::uint16_t*>(panel + header.raw_at + before * bf12::kRawOctetBytes);
+    return float_from_bf16(at[p.k % bf12::kOctet * 16 + p.lane]);
+  }
+};
+
 template <class Panel>
 struct ProductArguments {
   Rows x;
@@ -267,6 +292,8 @@ void by_storage(const PackedWeights& weights, const Action& action) {
       return action(CodePanel<WeightCodes::int8>{});
     case WeightCodes::e4m3:
       return action(CodePanel<WeightCodes::e4m3>{});
+    case WeightCodes::bf12:
+      return action(Bf12Panel{});
     case WeightCodes::none:
       break;
   }

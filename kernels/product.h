@@ -43,8 +43,9 @@ struct WeightFormat {
   WeightFormat(DType type_, Math math_ = Math::exact) : type(type_), math(math_) {}  // NOLINT
 };
 
-/// What weights of 8 or 4 bits are (kernels/quantised.h): integers, or numbers of FP8 (E4M3), times scales.
-enum class WeightCodes : std::uint8_t { none, int4, int8, e4m3 };
+/// What weights of 8 or 4 bits are (kernels/quantised.h): integers, or numbers of FP8 (E4M3), times scales; or bfloat16
+/// in 12 bits (kernels/bf12.h).
+enum class WeightCodes : std::uint8_t { none, int4, int8, e4m3, bf12 };
 
 /// Weights as every backend reads them: panels of 16 outputs, slice after slice of at most 256 inputs,
 /// [slice][ceil(outputs/16)][inputs of the slice][16], zeros behind the last output. So the panels of one slice are one
@@ -70,7 +71,8 @@ struct PackedWeights {
 };
 
 /// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device and math.
-/// FP8 stays as it is stored where quantised::keeps_e4m3() holds (kernels/quantised.h). Throws ArgumentError for i32.
+/// FP8 stays as it is stored where quantised::keeps_e4m3() holds (kernels/quantised.h), bfloat16 is kept in 12 bits where
+/// that is smaller (kernels/bf12.h). Throws ArgumentError for i32.
 [[nodiscard]] PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightFormat format = {});
 [[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format = {});
 
@@ -94,6 +96,7 @@ struct ProductOf {
   Rows x;
   const PackedWeights* weights;
   Matrix out;
+  const float* bias = nullptr;  ///< [outputs]
 };
 
 /// Several products that do not read each other's results, as product() gives them, in one go: threads meet once.

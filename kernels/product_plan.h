@@ -31,8 +31,11 @@ struct TileSizes {
 /// read are staged first; those that overlap, a convolution's, share their lines of the cache as they are.
 inline constexpr TileSizes kStagedTiles{96, 12, 32};
 inline constexpr TileSizes kTilesInPlace{192, 24, 12};
+/// Few rows are bound by the memory, which long stretches of panels suit.
+inline constexpr TileSizes kFewRowTiles{12, 12, 256};
 inline constexpr std::int64_t kTileSums =
-    16 * std::max(kStagedTiles.rows * kStagedTiles.panels, kTilesInPlace.rows* kTilesInPlace.panels);
+    16 * std::max({kStagedTiles.rows * kStagedTiles.panels, kTilesInPlace.rows* kTilesInPlace.panels,
+                   kFewRowTiles.rows* kFewRowTiles.panels});
 inline constexpr std::int64_t kChunkPanels = 12;
 /// Staging pays when so many panels read the rows.
 inline constexpr std::int64_t kLeastStagedPanels = 16;
@@ -41,6 +44,11 @@ inline TileSizes tile_sizes(const ProductJob& job) {
   const bool overlap = job.x.step < job.x.inputs();
   const bool narrow = job.end_panel - job.first_panel < kLeastStagedPanels;
   return overlap || narrow ? kTilesInPlace : kStagedTiles;
+}
+
+/// Of a job that is alone.
+inline TileSizes tile_sizes_alone(const ProductJob& job) {
+  return job.out.rows <= kFewRowTiles.rows ? kFewRowTiles : tile_sizes(job);
 }
 
 struct ProductTile {

@@ -18,6 +18,7 @@ void Profile::add(const Entry& work) {
   at->calls += work.calls;
   at->seconds += work.seconds;
   at->multiply_adds += work.multiply_adds;
+  at->weight_bytes += work.weight_bytes;
 }
 
 Timed::Timed(const Context& context, const Profile::Entry& work) : profile_(context.profile()), work_(work) {

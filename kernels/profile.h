@@ -21,6 +21,7 @@ class Profile {
     double seconds = 0;
     /// Multiplications with an addition; 0 where they are not what an operation spends its time on.
     double multiply_adds = 0;
+    double weight_bytes = 0;  ///< that a product reads
   };
 
   /// In the order of their first calls.

@@ -7,6 +7,10 @@
 #define TESSERA_KERNELS_QUANTISED_INL_H_
 #endif
 
+#include <bit>
+#include <cstddef>
+#include <cstring>
+
 #include "kernels/product_block-inl.h"
 #include "kernels/quantised.h"
 
@@ -74,6 +78,33 @@ struct EvenNibble {
 using EvenNibble = Nibble<8>;
 #endif
 
+/// Octets of a panel's slice that lie as they are (kernels/bf12.h).
+template <WeightCodes kCodes>
+struct RawOctets {
+  static constexpr std::uint32_t which = 0;
+  explicit RawOctets(const Code<kCodes>* /*panel*/) {}
+  [[nodiscard]] static const hwy::bfloat16_t* at(std::int64_t /*octet*/) { return nullptr; }
+};
+
+template <>
+struct RawOctets<WeightCodes::bf12> {
+  std::uint32_t which;
+  HWY_INLINE explicit RawOctets(const Code<WeightCodes::bf12>* panel) {
+    bf12::Header header;
+    std::memcpy(static_cast<void*>(&header), &panel->byte, sizeof header);
+    which = header.raw;
+    first = reinterpret_cast<const std::uint8_t*>(panel) + header.raw_at;
+  }
+  /// Of one that `which` names.
+  [[nodiscard]] const hwy::bfloat16_t* at(std::int64_t octet) const {
+    const int before = std::popcount(which & ((1U << octet) - 1));
+    return reinterpret_cast<const hwy::bfloat16_t*>(first + before * bf12::kRawOctetBytes);
+  }
+
+ private:
+  const std::uint8_t* first;
+};
+
 /// What makes codes of a group weights.
 template <WeightCodes kCodes>
 struct GroupScales;
@@ -107,13 +138,48 @@ struct GroupScales<WeightCodes::e4m3> {
   }
 };
 
+/// Where a float's exponent is.
+inline constexpr int kExponentBit = 23;
+
+template <>
+struct GroupScales<WeightCodes::bf12> {
+  Ints base;  ///< exponents in their place; with a lookup of sixteen, of one distance in each lane
+  HWY_INLINE void load(const Code<WeightCodes::bf12>* panel, std::int64_t /*k*/) {
+    std::int32_t least = 0;
+    std::memcpy(&least, &panel->byte + offsetof(bf12::Header, base), sizeof least);
+    base = Lanes::iset(least << kExponentBit);
+    if constexpr (kParts == 1) base = Lanes::iadd(base, Lanes::shift_left<kExponentBit>({hn::Iota(IntTag(), 0)}));
+  }
+};
+
+template <int kBits>
+static HWY_INLINE hn::Vec<IntTag> rotate_left(hn::Vec<IntTag> x) {
+  if constexpr (kBits == 0) return x;
+  return hn::BitCast(IntTag(), hn::RotateRight<(32 - kBits) % 32>(hn::BitCast(hn::RebindToUnsigned<IntTag>(), x)));
+}
+
+/// The exponents of an octet's input `kIndex`, in their place.
+template <int kIndex>
+static HWY_INLINE hn::Vec<IntTag> exponent_of(hn::Vec<IntTag> words, hn::Vec<IntTag> base) {
+#if HWY_TARGET <= HWY_AVX3
+  // The lookup reads the low four bits of a lane.
+  const auto far = hn::BitCast(hn::RebindToUnsigned<IntTag>(), words);
+  return hn::Vec<IntTag>{_mm512_permutexvar_epi32(hn::ShiftRight<kIndex * 4>(far).raw, base.raw)};
+#else
+  constexpr int kLeft = kExponentBit - kIndex * 4;
+  if constexpr (kLeft > 0) words = hn::ShiftLeft<kLeft>(words);
+  if constexpr (kLeft < 0) words = hn::ShiftRight<-kLeft>(words);
+  return hn::Add(base, hn::And(words, hn::Set(IntTag(), 15 << kExponentBit)));
+#endif
+}
+
 /// Eight inputs' codes: each is loaded when it is used.
 template <WeightCodes kCodes>
 struct Octet {
+  static constexpr std::int64_t kBytes = quantised::panel_bytes(kCodes, 8) - quantised::scale_bytes(kCodes, 8);
   const std::uint8_t* at;
-  /// Of inputs k … k + 7; k is a multiple of 8.
-  HWY_INLINE Octet(const Code<kCodes>* codes, std::int64_t k)
-      : at(&codes[k * (kCodes == WeightCodes::int4 ? 8 : 16)].byte) {}
+  /// Of inputs k … k + 7 of a slice; k is a multiple of 8.
+  HWY_INLINE Octet(const Code<kCodes>* codes, std::int64_t k) : at(&codes[k * kBytes / 8].byte) {}
 
   template <int kIndex>
   HWY_INLINE Floats weight(const GroupScales<WeightCodes::int8>& group) const {
@@ -142,6 +208,22 @@ struct Octet {
     return r;
   }
 
+  template <int kIndex>
+  HWY_INLINE Floats weight(const GroupScales<WeightCodes::bf12>& group) const {
+    Floats r;
+    const hn::Repartition<std::uint8_t, FloatTag> bytes;
+    const auto mask = hn::Set(IntTag(), static_cast<std::int32_t>(bf12::kSignAndFraction));
+    TESSERA_EACH_PART {
+      const std::uint8_t* lanes = at + p * kPart * 4;
+      const auto exponents = hn::BitCast(IntTag(), hn::LoadU(bytes, lanes));
+      const auto others = hn::BitCast(IntTag(), hn::LoadU(bytes, lanes + 64 + kIndex / 4 * 64));
+      const auto placed = rotate_left<kIndex % 4 * 8>(others);
+      const auto bits = hn::OrAnd(exponent_of<kIndex>(exponents, group.base.part[p]), placed, mask);
+      r.part[p] = hn::BitCast(FloatTag(), bits);
+    }
+    return r;
+  }
+
   /// The one rounding changes nothing: offsets have 21 bits, weights 12.
   template <int kIndex>
   HWY_INLINE Floats weight(const GroupScales<WeightCodes::int4>& group) const {
@@ -166,16 +248,35 @@ static HWY_INLINE void each_of_octet(std::int64_t count, const Body& body) {
   });
 }
 
+/// Octet k / 8 of a panel's slice as floats [8][16], as it is or of its codes.
+template <WeightCodes kCodes>
+static HWY_INLINE void widen_octet(const Code<kCodes>* panel, std::int64_t depth, std::int64_t k,
+                                   const GroupScales<kCodes>& group, float* wide) {
+  const RawOctets<kCodes> raw(panel);
+  if ((raw.which >> k / quantised::kOctet & 1) != 0) {
+    return widen_panel(raw.at(k / quantised::kOctet), std::min(depth - k, quantised::kOctet), wide);
+  }
+  const Octet<kCodes> octet(codes_of(panel, depth), k);
+  each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
+    store(octet.template weight<kIndex>(group), wide + kIndex * 16);
+  });
+}
+
+/// The same, seldom wanted.
+template <WeightCodes kCodes>
+static HWY_NOINLINE void widen_rare_octet(const Code<kCodes>* panel, std::int64_t depth, std::int64_t k, float* wide) {
+  GroupScales<kCodes> group;
+  group.load(panel, k);
+  widen_octet(panel, depth, k, group, wide);
+}
+
 template <WeightCodes kCodes>
 static void widen_panel(const Code<kCodes>* panel, std::int64_t depth, float* wide) {
   for (std::int64_t first = 0; first < depth; first += quantised::kGroup) {
     GroupScales<kCodes> group;
     group.load(panel, first);
     for (std::int64_t k = first; k < std::min(depth, first + quantised::kGroup); k += quantised::kOctet) {
-      const Octet<kCodes> octet(codes_of(panel, depth), k);
-      each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
-        store(octet.template weight<kIndex>(group), wide + (k + kIndex) * 16);
-      });
+      widen_octet(panel, depth, k, group, wide + k * 16);
     }
   }
 }
@@ -211,16 +312,33 @@ static HWY_INLINE void multiply_block(const RowsInPlace& rows, const SliceRuns& 
   });
   const Code<kCodes>* codes = codes_of(panels, depth);
   Prefetch<kPanels, kCodes> prefetch(behind);
+  const auto multiply = [&]<int kPanel>(const Floats& w, std::int64_t k) TESSERA_INLINE_LAMBDA {
+    each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
+      const Floats value = Lanes::set(rows.template value<kRow>(x + k));
+      chain[kRow][kPanel] = Lanes::fma(value, w, chain[kRow][kPanel]);
+    });
+  };
+  std::uint32_t raw = 0;
+  each<kPanels>([&]<int kPanel>()
+                    TESSERA_INLINE_LAMBDA { raw |= RawOctets<kCodes>(panels + kPanel * panel_step).which; });
   const auto octet = [&](const GroupScales<kCodes>(&group)[kPanels], std::int64_t k) TESSERA_INLINE_LAMBDA {
     prefetch.octet();
+    if ((raw >> k / quantised::kOctet & 1) != 0) {
+      HWY_ALIGN float wide[kPanels][quantised::kOctet * 16];
+      each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
+        widen_rare_octet(panels + kPanel * panel_step, depth, k, wide[kPanel]);
+      });
+      for (std::int64_t i = 0; i < std::min(depth - k, quantised::kOctet); ++i) {
+        each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
+          multiply.template operator()<kPanel>(load(wide[kPanel] + i * 16), k + i);
+        });
+      }
+      return;
+    }
     each_of_octet(depth - k, [&]<int kIndex>() TESSERA_INLINE_LAMBDA {
       each<kPanels>([&]<int kPanel>() TESSERA_INLINE_LAMBDA {
         const Octet<kCodes> at(codes + kPanel * panel_step, k);
-        const Floats w = at.template weight<kIndex>(group[kPanel]);
-        each<kRows>([&]<int kRow>() TESSERA_INLINE_LAMBDA {
-          const Floats value = Lanes::set(rows.template value<kRow>(x + k + kIndex));
-          chain[kRow][kPanel] = Lanes::fma(value, w, chain[kRow][kPanel]);
-        });
+        multiply.template operator()<kPanel>(at.template weight<kIndex>(group[kPanel]), k + kIndex);
       });
     });
   };

@@ -132,18 +132,18 @@ PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes cod
   packed.inputs = weight.columns();
   packed.outputs = weight.rows();
   packed.codes = codes;
-  const std::int64_t rest = weight.columns() % kSlice;
-  const std::int64_t bytes = panel_bytes(codes, kSlice) * (weight.columns() / kSlice) + panel_bytes(codes, rest);
-  const std::int64_t words = (packed.panel_count() * bytes + kPadding) / 4;
-  packed.panels = context.allocate({words}, DType::i32);
-  if (!context.device().is_cuda()) {
-    fill(context, packed, weight, packed.panels.bytes());
-    return packed;
-  }
-  std::vector<std::byte> host(static_cast<std::size_t>(words) * 4);
-  fill(context, packed, weight, host.data());
-  context.upload(host.data(), packed.panels.bytes(), host.size());
+  allocate(context, packed, all_panels_bytes(packed), [&](std::byte* bytes) { fill(context, packed, weight, bytes); });
   return packed;
+}
+
+void allocate(Context& context, PackedWeights& weights, std::int64_t bytes,
+              const std::function<void(std::byte*)>& fill) {
+  const std::int64_t words = (bytes + kPadding) / 4;
+  weights.panels = context.allocate({words}, DType::i32);
+  if (!context.device().is_cuda()) return fill(weights.panels.bytes());
+  std::vector<std::byte> host(static_cast<std::size_t>(words) * 4);
+  fill(host.data());
+  context.upload(host.data(), weights.panels.bytes(), host.size());
 }
 
 }  // namespace tessera::quantised

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "kernels/arithmetic.h"
+#include "kernels/bf12.h"
 #include "kernels/product.h"
 
 namespace tessera::quantised {
@@ -35,12 +37,15 @@ inline constexpr std::int64_t kPadding = 4;
 /// A code's bits 0 … 6, moved to a float's bits 20 … 26, are its value over this power.
 inline constexpr float kE4m3Power = 0x1p120F;
 
+/// What codes lie behind: their scales, or a header.
 TESSERA_HOST_DEVICE constexpr std::int64_t scale_bytes(WeightCodes codes, std::int64_t depth) {
+  if (codes == WeightCodes::bf12) return depth == 0 ? 0 : bf12::kHeaderBytes;
   const std::int64_t groups = codes == WeightCodes::e4m3 ? kGroup : 2 * kGroup;
   return (depth + groups - 1) / groups * 64;
 }
 /// Bytes of a panel's part in a slice of `depth` inputs.
 TESSERA_HOST_DEVICE constexpr std::int64_t panel_bytes(WeightCodes codes, std::int64_t depth) {
+  if (codes == WeightCodes::bf12) return bf12::panel_bytes(depth);
   return scale_bytes(codes, depth) + (codes == WeightCodes::int4 ? (depth + kOctet - 1) / kOctet * 64 : depth * 16);
 }
 /// With its share of a scale.
@@ -52,6 +57,11 @@ TESSERA_HOST_DEVICE constexpr std::int64_t panel_bytes(WeightCodes codes, std::i
 [[nodiscard]] inline std::int64_t panel_offset(const PackedWeights& weights, std::int64_t k, std::int64_t panel) {
   return k / kSlice * weights.panel_count() * panel_bytes(weights.codes, kSlice) +
          panel * panel_bytes(weights.codes, weights.slice_depth(k));
+}
+
+/// Bytes of all panels.
+[[nodiscard]] inline std::int64_t all_panels_bytes(const PackedWeights& weights) {
+  return weights.inputs == 0 ? 0 : panel_offset(weights, (weights.inputs - 1) / kSlice * kSlice, weights.panel_count());
 }
 
 [[nodiscard]] constexpr WeightCodes codes_of(WeightStorage storage) {
@@ -67,6 +77,10 @@ struct Group {
 };
 /// Of `count` weights, 1 … 32; `codes`: int8 or int4.
 [[nodiscard]] Group quantise(const float* weights, std::int64_t count, WeightCodes codes);
+
+/// Memory of `bytes` and the padding for weights whose shape and codes are known; `fill` writes it on the host.
+void allocate(Context& context, PackedWeights& weights, std::int64_t bytes,
+              const std::function<void(std::byte*)>& fill);
 
 /// What pack_weights does where weights are quantised, or keeps_e4m3() holds.
 [[nodiscard]] PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes);

@@ -42,10 +42,14 @@ DecoderAttentionLayer::DecoderAttentionLayer(Context& context, Checkpoint& check
   if (a.sinks) sinks_ = load_vector(context, checkpoint, prefix + "attention_sink_bias", a.heads);
 }
 
-DecoderAttentionLayer::KeysAndValues DecoderAttentionLayer::keys_and_values(Context& context,
-                                                                            ConstMatrix normed) const {
+DecoderAttentionLayer::KeysAndValues DecoderAttentionLayer::keys_and_values(Context& context, ConstMatrix normed,
+                                                                            const Tensor* query) const {
   const int heads = attention_.shape().key_value_heads;
-  KeysAndValues both{inputs_.key.forward(context, normed), inputs_.value.forward(context, normed)};
+  KeysAndValues both{context.scratch({normed.rows, inputs_.key.weights().outputs}),
+                     context.scratch({normed.rows, inputs_.value.weights().outputs})};
+  std::vector<ProductOf> all{inputs_.key.product_of(normed, both.key), inputs_.value.product_of(normed, both.value)};
+  if (query != nullptr) all.push_back(inputs_.query.product_of(normed, *query));
+  products(context, all);
   if (key_norm_) key_norm_->forward(context, by_head(both.key, heads), by_head(both.key, heads));
   if (value_scale_ != 1.0F) scale(context, both.value, value_scale_, both.value);
   return both;
@@ -53,15 +57,15 @@ DecoderAttentionLayer::KeysAndValues DecoderAttentionLayer::keys_and_values(Cont
 
 void DecoderAttentionLayer::remember(Context& context, std::span<const BatchPart> parts, std::size_t layer,
                                      ConstMatrix normed) const {
-  const KeysAndValues both = keys_and_values(context, normed);
+  const KeysAndValues both = keys_and_values(context, normed, nullptr);
   attention_.remember(context, parts, layer, both.key, both.value);
 }
 
 void DecoderAttentionLayer::forward(Context& context, std::span<const BatchPart> parts, std::size_t layer,
                                     ConstMatrix normed, Matrix x) const {
   const AttentionShape& shape = attention_.shape();
-  const Tensor query = inputs_.query.forward(context, normed);
-  const KeysAndValues both = keys_and_values(context, normed);
+  const Tensor query = context.scratch({x.rows, inputs_.query.weights().outputs});
+  const KeysAndValues both = keys_and_values(context, normed, &query);
   if (query_norm_) query_norm_->forward(context, by_head(query, shape.heads), by_head(query, shape.heads));
   const Tensor mixed = context.scratch({x.rows, std::int64_t{shape.heads} * shape.values()});
   attention_.forward(context, parts, layer, query, both.key, both.value, sinks_.data(), mixed);

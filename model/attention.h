@@ -36,7 +36,8 @@ class DecoderAttentionLayer {
     Tensor value;
   };
 
-  [[nodiscard]] KeysAndValues keys_and_values(Context& context, ConstMatrix normed) const;
+  /// And queries, where they are wanted.
+  [[nodiscard]] KeysAndValues keys_and_values(Context& context, ConstMatrix normed, const Tensor* query) const;
   static Projections load_inputs(Context& context, Checkpoint& checkpoint, const std::string& prefix,
                                  const DecoderAttention& config, std::int64_t hidden);
 

@@ -9,6 +9,7 @@
 #include "codec/checkpoint/quantized.h"
 #include "codec/checkpoint/weights.h"
 #include "codec/checkpoint/widen.h"
+#include "kernels/narrow.h"
 
 namespace tessera {
 namespace {
@@ -50,20 +51,19 @@ std::uint64_t seed_of(std::string_view name) {
   return seed;
 }
 
-// A sum of four uniform numbers is normal enough, and few values a power of two apart fit every type. Biases are
-// zeros: one of a router would choose the same experts for all ids.
-std::vector<float> noise(std::string_view name, DType type, const Shape& shape) {
+// A sum of four uniform numbers is normal enough; no zeros, of which networks have few, and rounded to what every type
+// holds. Biases are zeros: one of a router would choose the same experts for all ids.
+std::vector<float> noise(std::string_view name, const Shape& shape) {
   std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
   if (name.ends_with("bias")) return values;
   const float spread = shape.size() < 2 ? 1.0F : 1.0F / std::sqrt(static_cast<float>(shape.back()));
-  float step = spread / 4.0F;
-  if (type != DType::f32) step = std::exp2(std::round(std::log2(step)));
+  const float step = spread / 512.0F;
   std::uint64_t state = seed_of(name);
   for (float& value : values) {
     state = state * 6364136223846793005U + 1442695040888963407U;
-    const std::uint64_t bits = state >> 40;
-    const std::uint64_t sum = (bits & 7) + (bits >> 3 & 7) + (bits >> 6 & 7) + (bits >> 9 & 7);
-    value = step * (static_cast<float>(sum) - 14.0F);
+    const std::uint64_t bits = state >> 24;
+    const std::uint64_t sum = (bits & 1023) + (bits >> 10 & 1023) + (bits >> 20 & 1023) + (bits >> 30);
+    value = float_from_bf16(bf16_from_float(step * (static_cast<float>(sum) - 2045.5F)));
   }
   return values;
 }
@@ -122,8 +122,12 @@ void Checkpoint::release_last() const noexcept {
 }
 
 std::vector<float> Checkpoint::floats(std::string_view name, const Shape& shape, std::int64_t pieces) {
-  if (random_) return parameters_ += element_count(shape), noise(name, *random_, shape);
   const bool first = !used_.contains(name);
+  if (random_) {
+    if (first) parameters_ += element_count(shape);
+    used_.emplace(name);
+    return noise(name, shape);
+  }
   const bool packed = is_mxfp4(name);
   if (packed && (shape.size() != 2 || shape[1] % detail::kMxBlock != 0)) {
     refuse("tensor " + quote(name) + " is MXFP4, and " + to_string(shape) + " is no matrix of whole blocks of 32");

@@ -35,6 +35,8 @@ class LinearLayer {
   void forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out) const;
   /// Only the columns of whole panels that hold `only` (see product).
   void forward_into(Context& context, ConstMatrix x, Epilogue after, Matrix out, OutputRange only) const;
+  /// What forward_into() does, for products().
+  [[nodiscard]] ProductOf product_of(ConstMatrix x, Matrix out) const { return {x, &weights_, out, bias_.data()}; }
 
  private:
   PackedWeights weights_;

@@ -222,7 +222,7 @@ TEST(Product, StoredRowsPackLikeTheirFloats) {
     const PackedWeights expected = pack_weights(context, {w.data(), 40, kInputs}, type);
     const PackedWeights packed = pack_weights(context, source, type);
     ASSERT_EQ(packed.panels.size(), expected.panels.size());
-    const std::size_t size = static_cast<std::size_t>(packed.panels.size()) * size_of(type);
+    const std::size_t size = static_cast<std::size_t>(packed.panels.size()) * size_of(packed.panels.type());
     EXPECT_EQ(std::memcmp(packed.panels.bytes(), expected.panels.bytes(), size), 0) << name_of(type);
   }
   EXPECT_THROW(WeightSource({{nullptr, DType::i32, 1}}, 4), ArgumentError);
