@@ -7,6 +7,7 @@
 
 #include "kernels/bfloat.h"
 #include "kernels/dispatch.h"
+#include "kernels/quantised.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/bfloat_emulated.cc"
@@ -41,6 +42,10 @@ struct PairVectors {
     TESSERA_EACH_PART r.part[p] = hn::BitCast(IntTag(), hn::LoadU(halves, at + p * 2 * kPart));
     return r;
   }
+  static HWY_INLINE void store_pairs(const Ints& pairs, std::uint16_t* at) {
+    const hn::Repartition<std::uint16_t, IntTag> halves;
+    TESSERA_EACH_PART hn::StoreU(hn::BitCast(halves, pairs.part[p]), halves, at + p * 2 * kPart);
+  }
   static HWY_INLINE Ints broadcast_pair(const std::uint16_t* at) {
     std::int32_t pair = 0;
     std::memcpy(&pair, at, sizeof pair);
@@ -62,6 +67,12 @@ struct EmulatedAvx512Bf16 : PairVectors {
   static HWY_INLINE Sums zero() { return Lanes::set(0.0F); }
   static HWY_INLINE Sums load(const float* at) { return tessera::HWY_NAMESPACE::load(at); }
   static HWY_INLINE void store(const Sums& sums, float* at) { tessera::HWY_NAMESPACE::store(sums, at); }
+  static HWY_INLINE Sums widen(const std::uint16_t* at) {
+    HWY_ALIGN float wide[16];
+    for (int i = 0; i < 16; ++i) wide[i] = float_from_bf16(at[i]);
+    return tessera::HWY_NAMESPACE::load(wide);
+  }
+  static HWY_INLINE Sums fma(const Sums& a, const Sums& b, const Sums& c) { return Lanes::fma(a, b, c); }
   static HWY_INLINE Sums dot(const Sums& sums, const Pairs& x, const Pairs& w) {
     return fma_flushed(even(w), even(x), fma_flushed(odd(w), odd(x), sums));
   }
@@ -122,8 +133,60 @@ class EmulatedAmx : public PairVectors {
 void round_row_emulated(const float* row, std::int64_t steps, std::uint16_t* out) {
   round_row<PairVectors>(row, steps, out);
 }
-void multiply_emulated_avx512(const bfloat::Block& block) { multiply_by_pairs<EmulatedAvx512Bf16>(block); }
-void multiply_emulated_amx(const bfloat::Block& block) { multiply_by_tiles<EmulatedAmx>(block); }
+/// Codes of an octet; `Code` says what those of an input are.
+template <class Code>
+struct EmulatedCodes {
+  static constexpr int kOctetBytes = 64;
+  static constexpr int kBlocksAhead = 1;
+  struct Octet {
+    const std::uint8_t* codes;
+    std::int64_t k;
+    std::int64_t count;
+  };
+
+  static Octet load(const std::uint8_t* codes, std::int64_t k, std::int64_t depth) { return {codes, k, depth - k}; }
+  template <int kPair>
+  static HWY_NOINLINE Ints pair(Octet octet) {
+    std::uint16_t pairs[32];
+    for (int i = 0; i < 32; ++i) {
+      const int input = kPair * 2 + i % 2;
+      pairs[i] =
+          input < octet.count ? bfloat::small_integer(Code::at(octet.codes, octet.k + input, i / 2)) : bfloat::kNoCode;
+    }
+    return PairVectors::load_pairs(pairs);
+  }
+};
+
+struct Int4Code {
+  static int at(const std::uint8_t* codes, std::int64_t k, int lane) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, codes + k / 8 * 64 + lane * 4, sizeof word);
+    return static_cast<int>(word >> (k % 2 * 16 + k % 8 / 2 * 4) & 15) - quantised::kBias4;
+  }
+};
+
+struct Int8Code {
+  static int at(const std::uint8_t* codes, std::int64_t k, int lane) {
+    return static_cast<std::int8_t>(codes[k * 16 + lane]);
+  }
+};
+
+void multiply_emulated_avx512(const bfloat::Block& block) { multiply_by_pairs<EmulatedAvx512Bf16, false>(block); }
+void multiply_emulated_amx(const bfloat::Block& block) { multiply_by_tiles<EmulatedAmx, false>(block); }
+void multiply_scaled_emulated_avx512(const bfloat::Block& block) { multiply_by_pairs<EmulatedAvx512Bf16, true>(block); }
+void multiply_scaled_emulated_amx(const bfloat::Block& block) { multiply_by_tiles<EmulatedAmx, true>(block); }
+void pair_int4_emulated(const std::uint8_t* codes, std::int64_t depth, std::uint16_t* pairs) {
+  pair_codes<EmulatedAvx512Bf16, EmulatedCodes<Int4Code>>(codes, depth, pairs);
+}
+void pair_int8_emulated(const std::uint8_t* codes, std::int64_t depth, std::uint16_t* pairs) {
+  pair_codes<EmulatedAvx512Bf16, EmulatedCodes<Int8Code>>(codes, depth, pairs);
+}
+void multiply_int4_emulated(const bfloat::CodedBlock& block) {
+  multiply_few_rows<EmulatedAvx512Bf16, EmulatedCodes<Int4Code>>(block);
+}
+void multiply_int8_emulated(const bfloat::CodedBlock& block) {
+  multiply_few_rows<EmulatedAvx512Bf16, EmulatedCodes<Int8Code>>(block);
+}
 
 }  // namespace tessera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -138,12 +201,25 @@ namespace {
 constexpr auto kRoundRow = TESSERA_BUILDS(round_row_emulated);
 constexpr auto kMultiplyAvx512 = TESSERA_BUILDS(multiply_emulated_avx512);
 constexpr auto kMultiplyAmx = TESSERA_BUILDS(multiply_emulated_amx);
+constexpr auto kMultiplyScaledAvx512 = TESSERA_BUILDS(multiply_scaled_emulated_avx512);
+constexpr auto kMultiplyScaledAmx = TESSERA_BUILDS(multiply_scaled_emulated_amx);
+constexpr auto kPairInt4 = TESSERA_BUILDS(pair_int4_emulated);
+constexpr auto kPairInt8 = TESSERA_BUILDS(pair_int8_emulated);
+constexpr auto kMultiplyInt4 = TESSERA_BUILDS(multiply_int4_emulated);
+constexpr auto kMultiplyInt8 = TESSERA_BUILDS(multiply_int8_emulated);
 
 }  // namespace
 
 Kernels emulated_kernels(const Context& context, BfloatUnit unit) noexcept {
-  const auto& multiply = unit == BfloatUnit::emulated_amx ? kMultiplyAmx : kMultiplyAvx512;
-  return {build_for(context, kRoundRow), build_for(context, multiply)};
+  const bool tiles = unit == BfloatUnit::emulated_amx;
+  const auto few = [&](const auto& builds) { return tiles ? nullptr : build_for(context, builds); };
+  return {build_for(context, kRoundRow),
+          build_for(context, tiles ? kMultiplyAmx : kMultiplyAvx512),
+          build_for(context, tiles ? kMultiplyScaledAmx : kMultiplyScaledAvx512),
+          build_for(context, kPairInt4),
+          build_for(context, kPairInt8),
+          few(kMultiplyInt4),
+          few(kMultiplyInt8)};
 }
 
 Kernels kernels_of(const Context& context, BfloatUnit unit) {

@@ -28,7 +28,6 @@ enum class Math : std::uint8_t { exact, fast };
 [[nodiscard]] const char* name_of(Math math) noexcept;
 
 /// How a network's layers keep their weights: as the checkpoint stores them, or in 8 or 4 bits (kernels/quantised.h).
-/// Products of quantised weights are exact, however fast the context's math is.
 enum class WeightStorage : std::uint8_t { stored, int8, int4 };
 
 [[nodiscard]] const char* name_of(WeightStorage storage) noexcept;

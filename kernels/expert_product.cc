@@ -31,8 +31,8 @@ void check(std::int64_t rows, std::int64_t share, Matrix out, std::int64_t colum
 bool ExpertWeights::alike(const std::vector<const PackedWeights*>& experts) {
   return std::all_of(experts.begin(), experts.end(), [&](const PackedWeights* w) {
     const PackedWeights& first = *experts.front();
-    return w->inputs == first.inputs && w->outputs == first.outputs && w->fast == first.fast && w->codes == first.codes &&
-           w->panels.type() == first.panels.type();
+    return w->inputs == first.inputs && w->outputs == first.outputs && w->fast == first.fast &&
+           w->codes == first.codes && w->panels.type() == first.panels.type();
   });
 }
 

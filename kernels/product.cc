@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "kernels/bf12.h"
 #include "kernels/cuda/twins.h"
@@ -153,6 +154,30 @@ double multiply_adds(const ProductJob& job) {
   return static_cast<double>(job.out.rows) * static_cast<double>(job.weights->inputs * outputs);
 }
 
+/// The tiles of a job and what computes one.
+class Tiles {
+ public:
+  Tiles(const Context& context, const ProductJob& job, int threads, const TileSizes& exact)
+      : job_(job),
+        plan_(job, threads, job.weights->fast ? fast_tile_sizes(job) : exact),
+        exact_(build_for(context, kProductTile)) {
+    if (job.weights->fast) fast_ = fast_tile_for(context, *job.weights);
+  }
+
+  [[nodiscard]] std::int64_t count() const { return plan_.tiles(); }
+  [[nodiscard]] std::int64_t grain() const { return plan_.grain(); }
+  void compute(std::int64_t i) const {
+    if (fast_) return fast_->run(job_, plan_.tile(i), fast_->unit);
+    exact_(job_, plan_.tile(i), plan_.tile(std::min(i + 1, count() - 1)));
+  }
+
+ private:
+  const ProductJob& job_;
+  ProductPlan plan_;
+  void (*exact_)(const ProductJob& job, const ProductTile& tile, const ProductTile& next);
+  std::optional<FastTile> fast_;
+};
+
 double weight_bytes(const ProductJob& job) {
   const PackedWeights& weights = *job.weights;
   const auto all = static_cast<double>(weights.panels.size()) * static_cast<double>(size_of(weights.panels.type()));
@@ -202,11 +227,11 @@ PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightF
   const DType storage = format.type;
   if (storage == DType::i32) throw ArgumentError("pack_weights: weights are stored as f32, f16 or bf16");
   const bool layer = format.math == Math::fast;
+  const bool fast = layer && context.math() == Math::fast && bfloat::pays(weight.columns(), weight.rows());
   if (layer && context.weights() != WeightStorage::stored) {
-    return quantised::pack(context, weight, quantised::codes_of(context.weights()));
+    return quantised::pack(context, weight, quantised::codes_of(context.weights()), fast);
   }
-  const bool fast = layer && context.math() == Math::fast;
-  if (fast && bfloat::pays(weight.columns(), weight.rows())) return pack_fast_weights(context, weight);
+  if (fast) return pack_fast_weights(context, weight);
   if (quantised::keeps_e4m3(context, weight)) return quantised::pack(context, weight, WeightCodes::e4m3);
   if (storage == DType::bf16) {
     if (auto packed = bf12::pack(context, weight)) return std::move(*packed);
@@ -234,8 +259,7 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
 }
 
 void products(Context& context, const std::vector<ProductOf>& all) {
-  const auto alone = [&](const ProductOf& p) { return context.device().is_cuda() || p.weights->fast; };
-  if (all.size() < 2 || std::any_of(all.begin(), all.end(), alone)) {
+  if (all.size() < 2 || context.device().is_cuda()) {
     for (const ProductOf& p : all) product(context, p.x, *p.weights, with_bias(p), p.out);
     return;
   }
@@ -249,19 +273,17 @@ void products(Context& context, const std::vector<ProductOf>& all) {
     work.weight_bytes += weight_bytes(jobs.back());
   }
   const Timed timed(context, work);
-  std::vector<ProductPlan> plans;
-  std::vector<std::int64_t> ends{0};  // tiles of the plans so far
+  std::vector<Tiles> tiles;
+  std::vector<std::int64_t> ends{0};  // tiles so far
   for (const ProductJob& job : jobs) {
-    plans.emplace_back(job, 1, tile_sizes(job));
-    ends.push_back(ends.back() + plans.back().tiles());
+    tiles.emplace_back(context, job, 1, tile_sizes(job));
+    ends.push_back(ends.back() + tiles.back().count());
   }
-  context.parallel_for(ends.back(), 1, [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
+  context.parallel_for(ends.back(), 1, [&](std::int64_t begin, std::int64_t end) {
     auto j = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), begin) - ends.begin()) - 1;
     for (std::int64_t i = begin; i < end; ++i) {
       while (i >= ends[j + 1]) ++j;
-      const ProductPlan& plan = plans[j];
-      const std::int64_t at = i - ends[j];
-      tile(jobs[j], plan.tile(at), plan.tile(std::min(at + 1, plan.tiles() - 1)));
+      tiles[j].compute(i - ends[j]);
     }
   });
 }
@@ -277,11 +299,10 @@ void product(Context& context, const Rows& x, const PackedWeights& weights, cons
   if (out.rows == 0 || only.count == 0) return;
   const ProductJob job{x, &weights, epilogue, out, only.first / 16, (only.first + only.count + 15) / 16};
   const Timed timed(context, {"product", weights.inputs, weights.outputs, 0, 0, multiply_adds(job), weight_bytes(job)});
-  if (weights.fast) return fast_product(context, job);
   if (context.device().is_cuda()) return cuda::product(job);
-  const ProductPlan plan(job, context.threads(), tile_sizes_alone(job));
-  context.parallel_for(plan.tiles(), plan.grain(), [&, tile = build_for(context, kProductTile)](auto begin, auto end) {
-    for (std::int64_t i = begin; i < end; ++i) tile(job, plan.tile(i), plan.tile(std::min(i + 1, plan.tiles() - 1)));
+  const Tiles tiles(context, job, context.threads(), tile_sizes_alone(job));
+  context.parallel_for(tiles.count(), tiles.grain(), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) tiles.compute(i);
   });
 }
 

@@ -71,8 +71,8 @@ struct PackedWeights {
 };
 
 /// Packs a row-major [outputs, inputs] host matrix (the layout of a PyTorch Linear) for `context`'s device and math.
-/// FP8 stays as it is stored where quantised::keeps_e4m3() holds (kernels/quantised.h), bfloat16 is kept in 12 bits where
-/// that is smaller (kernels/bf12.h). Throws ArgumentError for i32.
+/// FP8 stays as it is stored where quantised::keeps_e4m3() holds (kernels/quantised.h), bfloat16 is kept in 12 bits
+/// where that is smaller (kernels/bf12.h). Throws ArgumentError for i32.
 [[nodiscard]] PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightFormat format = {});
 [[nodiscard]] PackedWeights pack_weights(Context& context, ConstMatrix weight, WeightFormat format = {});
 

@@ -34,26 +34,28 @@ float scale_of(const float* weights, std::int64_t count, WeightCodes codes) {
   return codes == WeightCodes::int8 ? std::bit_cast<float>(most) / 127.0F : weight_of(weights, most) / -8.0F;
 }
 
-void write_codes(const Group& group, std::int64_t count, WeightCodes codes, std::byte* to, std::int64_t first,
+void write_codes(const Group& group, std::int64_t count, const PackedWeights& packed, std::byte* to, std::int64_t first,
                  std::int64_t lane) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t k = first + i;
-    if (codes == WeightCodes::int8) {
+    if (packed.codes == WeightCodes::int8) {
       to[k * 16 + lane] = static_cast<std::byte>(group.codes[i]);
     } else {
-      std::byte& at = to[(k / kOctet * 16 + lane) * 4 + k % kOctet / 2];
-      at |= static_cast<std::byte>((group.codes[i] + kBias4) << k % 2 * 4);
+      const std::int64_t nth = packed.fast ? k % 2 * 4 + k % kOctet / 2 : k % kOctet;
+      std::byte& at = to[(k / kOctet * 16 + lane) * 4 + nth / 2];
+      at |= static_cast<std::byte>((group.codes[i] + kBias4) << nth % 2 * 4);
     }
   }
 }
 
 // One output's part of a panel.
-void fill_lane(const float* weights, std::int64_t depth, WeightCodes codes, std::byte* panel, std::int64_t lane) {
+void fill_lane(const float* weights, std::int64_t depth, const PackedWeights& packed, std::byte* panel,
+               std::int64_t lane) {
   for (std::int64_t k = 0; k < depth; k += kGroup) {
     const std::int64_t count = std::min(kGroup, depth - k);
-    const Group group = quantise(weights + k, count, codes);
+    const Group group = quantise(weights + k, count, packed.codes);
     std::memcpy(panel + (k / kGroup * 16 + lane) * 2, &group.scale, 2);
-    write_codes(group, count, codes, panel + scale_bytes(codes, depth), k, lane);
+    write_codes(group, count, packed, panel + scale_bytes(packed.codes, depth), k, lane);
   }
 }
 
@@ -98,7 +100,7 @@ void fill(Context& context, const PackedWeights& packed, const WeightSource& wei
         if (packed.codes == WeightCodes::e4m3) {
           copy_lane(weight.coded(n, k), depth, panel, n % 16);
         } else {
-          fill_lane(weight.read(n, k, depth, staged), depth, packed.codes, panel, n % 16);
+          fill_lane(weight.read(n, k, depth, staged), depth, packed, panel, n % 16);
         }
       }
     }
@@ -127,11 +129,12 @@ bool keeps_e4m3(Context& context, const WeightSource& weight) {
   return !weight.parts().empty() && std::all_of(weight.parts().begin(), weight.parts().end(), keeps);
 }
 
-PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes) {
+PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes, bool fast) {
   PackedWeights packed;
   packed.inputs = weight.columns();
   packed.outputs = weight.rows();
   packed.codes = codes;
+  packed.fast = fast;
   allocate(context, packed, all_panels_bytes(packed), [&](std::byte* bytes) { fill(context, packed, weight, bytes); });
   return packed;
 }

@@ -25,7 +25,8 @@ namespace tessera::quantised {
 // The part of a panel (16 outputs) in one slice: scales [groups][16], bf16 with groups rounded up to an even number,
 // of FP8 float32 times 2^120 (kE4m3Power), then codes, int8 and FP8 as bytes [inputs][16], 4 bits as uint32
 // [ceil(inputs / 8)][16], code + 8, the first input in the lowest bits. Behind all panels there are kPadding bytes,
-// which are read and not used.
+// which are read and not used. Of fast weights (kernels/bfloat.h) words of 4-bit codes hold their eight inputs in the
+// order 0 2 4 6 1 3 5 7: pairs stand 16 bits apart.
 
 inline constexpr std::int64_t kGroup = 32;
 /// Inputs whose codes of 4 bits share a word.
@@ -83,7 +84,7 @@ void allocate(Context& context, PackedWeights& weights, std::int64_t bytes,
               const std::function<void(std::byte*)>& fill);
 
 /// What pack_weights does where weights are quantised, or keeps_e4m3() holds.
-[[nodiscard]] PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes);
+[[nodiscard]] PackedWeights pack(Context& context, const WeightSource& weight, WeightCodes codes, bool fast = false);
 
 /// Whether all of it is FP8 whose scale blocks hold whole groups, without NaN, with scales that the power leaves
 /// finite.

@@ -3,8 +3,8 @@
 
 The same shapes with random weights, made once in --cache; the same number of threads; the two take turns, and every
 figure is the best of all. Tokens a second: of a prompt of 512 ids, of one sequence at an empty context, of eight at
-once. llama.cpp computes products of 8 and 4 bits with inputs rounded to 8 bits; ours are exact sums of what is stored. Of
-weights as stored, in bf16, our prompt is measured in fast math too, which rounds its inputs to bf16, as llama.cpp does.
+once. llama.cpp computes products of 8 and 4 bits with inputs rounded to 8 bits; ours are exact sums of what is stored
+and, in fast math, products whose inputs are rounded to bf16, as llama.cpp rounds them for weights in bf16.
 Compile the package on the machine it runs on, else it may lack the CPU's instructions (its own words are printed).
 
     python tests/bench_llama.py --program build/tessera --json llama.json
@@ -68,6 +68,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "router_aux_loss_coef": 0.001,
     },
 }
+MEASURED = ("prefill", "decode", "batch")
 Speeds = dict[str, float]
 
 
@@ -165,14 +166,11 @@ def row(shape: str, width: str, args: argparse.Namespace) -> dict[str, Any]:
     other: Speeds = {}
     for _ in range(args.repeats):
         keep_best(mine, ours(args.program, folder, width, args.threads))
-        if width == "stored":
-            fast = ours(args.program, folder, width, args.threads, "fast")
-            keep_best(mine, {"fast prefill": fast["prefill"]})
+        fast = ours(args.program, folder, width, args.threads, "fast")
+        keep_best(mine, {f"fast {name}": fast[name] for name in MEASURED})
         speeds, system = theirs(file, args.threads)
         keep_best(other, speeds)
-    ratios = {name: round(mine[name] / other[name], 2) for name in other}
-    if "fast prefill" in mine:
-        ratios["fast prefill"] = round(mine["fast prefill"] / other["prefill"], 2)
+    ratios = {f"{math}{name}": round(mine[math + name] / other[name], 2) for math in ("", "fast ") for name in MEASURED}
     rounded = [{name: round(value, 1) for name, value in speeds.items()} for speeds in (mine, other)]
     return {
         "shape": shape,

@@ -7,6 +7,7 @@
 #include "kernels/bfloat.h"
 #include "kernels/error.h"
 #include "kernels/product.h"
+#include "kernels/quantised.h"
 #include "tests/kernels/harness.h"
 #include "tests/kernels/rules.h"
 #include "tests/sanitized.h"
@@ -134,6 +135,76 @@ TEST(FastProduct, EmulatedAmxFollowsTheRule) { check_shapes(BfloatUnit::emulated
 
 TEST(FastProduct, EmulatedAvx512Bf16FollowsTheRule) { check_shapes(BfloatUnit::emulated_avx512_bf16); }
 
+// Of quantised weights: a sum of codes for each group, times its scale. Behind the last input nothing is added.
+std::vector<float> coded_rule(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, BfloatUnit unit,
+                              WeightCodes codes, const std::vector<float>& x, const std::vector<float>& w) {
+  std::vector<float> out(static_cast<std::size_t>(rows * outputs));
+  for (std::int64_t i = 0; i < rows * outputs; ++i) {
+    const float* row = x.data() + i / outputs * inputs;
+    const float* weights = w.data() + i % outputs * inputs;
+    for (std::int64_t k = 0; k < inputs; k += 32) {
+      const std::int64_t count = std::min<std::int64_t>(32, inputs - k);
+      const quantised::Group group = quantised::quantise(weights + k, count, codes);
+      const auto code = [&](std::int64_t n) { return n < count ? static_cast<float>(group.codes[n]) : -1.0F; };
+      const auto input = [&](std::int64_t n) { return n < count ? rounded(row[k + n]) : 0.0F; };
+      const float sum = is_amx(unit) ? by_tiles(count, input, code) : by_pairs(count, input, code);
+      out[i] = std::fma(sum, float_from_bf16(group.scale), out[i]);
+    }
+  }
+  return out;
+}
+
+std::vector<Backend> backends_with(BfloatUnit unit, WeightStorage storage) {
+  std::vector<Backend> found = backends_with(unit);
+  for (Backend& backend : found) {
+    backend.name += std::string(" ") + name_of(storage);
+    backend.options.weights = storage;
+  }
+  return found;
+}
+
+struct Coded {
+  std::int64_t rows, inputs, outputs;
+  WeightStorage storage;
+};
+
+void check_coded(const Coded& c, BfloatUnit unit, Random& random, float size = 1.0F) {
+  const auto x = random.floats(c.rows * c.inputs, size);
+  const auto w = random.floats(c.inputs * c.outputs, size);
+  const auto expected = coded_rule(c.rows, c.inputs, c.outputs, unit, quantised::codes_of(c.storage), x, w);
+  const auto prepare = [&](Probe& p) {
+    const ConstMatrix rows = p.input(x, c.rows, c.inputs);
+    const ConstMatrix weight{w.data(), c.outputs, c.inputs};
+    auto packed = std::make_shared<PackedWeights>(pack_weights(p.context(), weight, {DType::f32, Math::fast}));
+    EXPECT_TRUE(packed->fast);
+    EXPECT_EQ(packed->codes, quantised::codes_of(c.storage));
+    const Matrix out = p.output(c.rows, c.outputs, c.outputs + 1);
+    const double flops = 2.0 * static_cast<double>(c.rows * c.inputs * c.outputs);
+    return Prepared{[=, &p] { product(p.context(), rows, *packed, {}, out); }, out, flops};
+  };
+  const std::string name = "fast quantised product " + to_string({c.rows, c.inputs, c.outputs});
+  expect_bits(name, expected, prepare, backends_with(unit, c.storage));
+}
+
+void check_coded_shapes(BfloatUnit unit) {
+  Random random(6);
+  for (const WeightStorage storage : {WeightStorage::int8, WeightStorage::int4}) {
+    for (int i = 0; i < tries(24); ++i) {
+      const std::int64_t rows = i % 2 == 0 ? random.integer(1, 8) : random.extent(70, false);
+      const std::int64_t inputs = std::max<std::int64_t>(random.extent(i % 4 == 0 ? 700 : 120, false), bfloat::kStep);
+      check_coded({rows, inputs, std::max<std::int64_t>(random.extent(140), 16), storage}, unit, random,
+                  i % 6 == 5 ? 1e-20F : 1.0F);
+    }
+    const std::int64_t rows = kSanitized ? 20 : 150;
+    check_coded({rows, 544, 600, storage}, unit, random);  // several tiles each way
+    check_coded({2, 288, 4200, storage}, unit, random);    // several of few rows
+  }
+}
+
+TEST(FastProduct, EmulatedAmxFollowsTheRuleOfCodes) { check_coded_shapes(BfloatUnit::emulated_amx); }
+
+TEST(FastProduct, EmulatedAvx512Bf16FollowsTheRuleOfCodes) { check_coded_shapes(BfloatUnit::emulated_avx512_bf16); }
+
 std::vector<float> run_rows(Context& context, const PackedWeights& weights, ConstMatrix x) {
   const Tensor out = context.scratch({x.rows, weights.outputs});
   product(context, x, weights, {}, out);
@@ -168,6 +239,38 @@ TEST(FastProduct, RealUnitsFollowTheRuleUpToTheOrderOfSums) {
   units.push_back(BfloatUnit::emulated_amx);
   for (const BfloatUnit unit : units) {
     for (const std::int64_t inputs : {32, 45, 700}) check_real(unit, kSanitized ? 5 : 37, inputs, 100);
+  }
+}
+
+void check_real_codes(BfloatUnit unit, const Coded& c) {
+  Random random(7);
+  const auto x = random.floats(c.rows * c.inputs);
+  const auto w = random.floats(c.inputs * c.outputs);
+  const auto expected = coded_rule(c.rows, c.inputs, c.outputs, unit, quantised::codes_of(c.storage), x, w);
+  Context context({Device{}, 3, {}, Math::fast, unit, c.storage});
+  const PackedWeights weights = pack_weights(context, {w.data(), c.outputs, c.inputs}, {DType::f32, Math::fast});
+  const auto together = run_rows(context, weights, {x.data(), c.rows, c.inputs});
+  for (std::int64_t count = 1; count <= 8; ++count) {
+    const auto few = run_rows(context, weights, {x.data() + count * c.inputs, count, c.inputs});
+    EXPECT_TRUE(std::equal(few.begin(), few.end(), together.begin() + count * c.outputs)) << count;
+  }
+  for (std::int64_t i = 0; i < c.rows * c.outputs; ++i) {
+    float magnitude = 0;
+    for (std::int64_t k = 0; k < c.inputs; ++k) {
+      magnitude += std::fabs(x[i / c.outputs * c.inputs + k] * w[i % c.outputs * c.inputs + k]);
+    }
+    EXPECT_NEAR(together[i], expected[i], magnitude * static_cast<float>(c.inputs) * FLT_EPSILON);
+  }
+}
+
+TEST(FastProduct, RealUnitsFollowTheRuleOfCodesUpToTheOrderOfSums) {
+  std::vector<BfloatUnit> units = native_bfloat_units();
+  units.push_back(BfloatUnit::emulated_amx);
+  for (const BfloatUnit unit : units) {
+    for (const WeightStorage storage : {WeightStorage::int8, WeightStorage::int4}) {
+      for (const std::int64_t inputs : {32, 45, 700})
+        check_real_codes(unit, {kSanitized ? 17 : 37, inputs, 100, storage});
+    }
   }
 }
 
@@ -231,6 +334,7 @@ TEST(FastProduct, Speed) {
   for (const BfloatUnit unit : units) {
     check({512, 1, 512, 0, 512, 512, false, false, 1.0F}, unit, random);
     check({1, 1, 4096, 0, 4096, 4096, false, false, 1.0F}, unit, random);
+    for (const std::int64_t rows : {1, 8, 512}) check_coded({rows, 1024, 4096, WeightStorage::int4}, unit, random);
   }
 }
 
