@@ -30,6 +30,9 @@ inline constexpr std::uint32_t kSignAndFraction = 0x807f0000;
 /// Exponents in reach: base … base + 15.
 inline constexpr std::uint32_t kReach = 16;
 
+/// Smaller matrices hardly matter, and their headers do: pack_weights leaves them in 16 bits.
+inline constexpr std::int64_t kLeastWeights = 1 << 16;
+
 /// What a panel's slice begins with.
 struct Header {
   std::uint32_t raw = 0;    ///< a bit for each octet that lies as it is

@@ -150,7 +150,8 @@ template <class T>
 constexpr int few_panels(int rows) {
   constexpr bool kBf12 = std::is_same_v<T, Code<WeightCodes::bf12>>;
   constexpr bool kScales = std::is_same_v<T, Code<WeightCodes::int4>>;
-  if (kBf12 || (sizeof(T) == 2 && rows <= 2)) return rows <= 2 ? 2 : std::min(2, kBlockPanels);
+  if (rows <= 2 && (kBf12 || sizeof(T) == 2)) return 2;
+  if (kBf12) return std::min(2, kBlockPanels);
   if (rows <= 2) return kStreamPanels;
   if (kParts == 1 && rows <= (kScales ? 4 : 6)) return 4;
   return kScales ? std::min(2, kBlockPanels) : kBlockPanels;

@@ -233,7 +233,7 @@ PackedWeights pack_weights(Context& context, const WeightSource& weight, WeightF
   }
   if (fast) return pack_fast_weights(context, weight);
   if (quantised::keeps_e4m3(context, weight)) return quantised::pack(context, weight, WeightCodes::e4m3);
-  if (storage == DType::bf16) {
+  if (storage == DType::bf16 && weight.rows() * weight.columns() >= bf12::kLeastWeights) {
     if (auto packed = bf12::pack(context, weight)) return std::move(*packed);
   }
   PackedWeights packed;

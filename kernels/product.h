@@ -51,7 +51,7 @@ enum class WeightCodes : std::uint8_t { none, int4, int8, e4m3, bf12 };
 /// [slice][ceil(outputs/16)][inputs of the slice][16], zeros behind the last output. So the panels of one slice are one
 /// stretch of memory, and inputs that are a power of two do not fall into the same cache sets. Stored as f32, f16 or
 /// bf16; narrow types widen exactly. Of a fast product they lie as kernels/bfloat.h says,
-/// quantised as kernels/quantised.h does.
+/// quantised as kernels/quantised.h does, in 12 bits as kernels/bf12.h does.
 struct PackedWeights {
   Tensor panels;
   std::int64_t inputs = 0;

@@ -50,7 +50,10 @@ void check(const Job& j, const std::vector<float>& w, WeightCodes kept, Random& 
   }
   expect_bits("bf16 product " + to_string({j.rows, j.inputs, j.outputs}), expected, [&](Probe& p) {
     const ConstMatrix weight{w.data(), j.outputs, j.inputs};
-    const auto packed = std::make_shared<PackedWeights>(pack_weights(p.context(), weight, DType::bf16));
+    auto narrow = bf12::pack(p.context(), WeightSource(weight));
+    EXPECT_EQ(narrow.has_value(), kept == WeightCodes::bf12);
+    const auto packed =
+        std::make_shared<PackedWeights>(narrow ? std::move(*narrow) : pack_weights(p.context(), weight, DType::bf16));
     EXPECT_EQ(packed->codes, kept);
     const ConstMatrix rows = p.input(x, j.rows, j.inputs);
     const Matrix out = p.output(j.rows, j.outputs, j.outputs + 1);
@@ -125,8 +128,7 @@ TEST(Bf12, ExpertsAreReadByIndex) {
     packed.clear();
     std::vector<const PackedWeights*> experts;
     for (const auto& w : weights) {
-      packed.push_back(pack_weights(p.context(), {w.data(), kOutputs, kInputs}, DType::bf16));
-      EXPECT_EQ(packed.back().codes, WeightCodes::bf12);
+      packed.push_back(bf12::pack(p.context(), WeightSource({w.data(), kOutputs, kInputs})).value());
     }
     for (const PackedWeights& w : packed) experts.push_back(&w);
     const auto table = std::make_shared<ExpertWeights>(p.context(), experts);
@@ -140,21 +142,22 @@ TEST(Bf12, ExpertsAreReadByIndex) {
 TEST(Bf12, TakesTwelveBits) {
   Random random(87);
   Context context;
-  auto w = some_weights(512 * 64, random);
-  const PackedWeights packed = pack_weights(context, {w.data(), 64, 512}, DType::bf16);
+  auto w = some_weights(512 * 128, random);
+  const PackedWeights packed = pack_weights(context, {w.data(), 128, 512}, DType::bf16);
   ASSERT_EQ(packed.codes, WeightCodes::bf12);
+  EXPECT_EQ(pack_weights(context, {w.data(), 127, 512}, DType::bf16).codes, WeightCodes::none);
   std::int64_t raw = 0;
   for (std::int64_t k = 0; k < 512; k += 256) {
-    for (std::int64_t panel = 0; panel < 4; ++panel) {
+    for (std::int64_t panel = 0; panel < 8; ++panel) {
       bf12::Header header;
       std::memcpy(static_cast<void*>(&header), packed.panels.bytes() + quantised::panel_offset(packed, k, panel),
                   sizeof header);
       raw += std::popcount(header.raw);
     }
   }
-  const std::int64_t slices = 2 * 4 * bf12::kHeaderBytes;
-  EXPECT_EQ(packed.panels.size() * 4, 512 * 64 * 12 / 8 + slices + raw * bf12::kRawOctetBytes + quantised::kPadding);
-  EXPECT_LT(raw, 8);
+  const std::int64_t slices = 2 * 8 * bf12::kHeaderBytes;
+  EXPECT_EQ(packed.panels.size() * 4, 512 * 128 * 12 / 8 + slices + raw * bf12::kRawOctetBytes + quantised::kPadding);
+  EXPECT_LT(raw, 16);
 }
 
 TEST(Bf12, Speed) {
