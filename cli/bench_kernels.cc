@@ -9,7 +9,7 @@
 #include "cli/fma_peak.h"
 #include "cli/memory_stream.h"
 #include "cli/session.h"
-#include "kernels/quantised.h"
+#include "kernels/product.h"
 
 namespace tessera::cli {
 namespace {
@@ -51,6 +51,10 @@ class Trial {
         out_(context.allocate({shape.rows, shape.outputs})) {
     const std::vector<float> values = random_floats(shape.rows * shape.inputs);
     context.upload(values.data(), x_.bytes(), values.size() * sizeof(float));
+  }
+
+  [[nodiscard]] double weight_bytes() const {
+    return static_cast<double>(weights_.panels.size()) * static_cast<double>(size_of(weights_.panels.type()));
   }
 
   void run() {
@@ -107,11 +111,11 @@ void bench_products(Context& context, const BenchPrinter& printer) {
 }
 
 /// One row reads every weight once: the memory's speed is the limit.
-void bench_row(Context& context, WeightFormat format, double bytes_of_weight, const std::string& name,
-               MemoryStream& memory, const BenchPrinter& printer) {
+void bench_row(Context& context, WeightFormat format, const std::string& name, MemoryStream& memory,
+               const BenchPrinter& printer) {
   const Shape3 shape{1, 4096, 8192};
-  const double bytes = static_cast<double>(shape.inputs * shape.outputs) * bytes_of_weight;
   Trial trial(context, shape, format);
+  const double bytes = trial.weight_bytes();
   const auto [seconds, stream_seconds] = best_of_both([&] { trial.run(); },
                                                       [&] {
                                                         if (memory.measures()) memory.read();
@@ -129,14 +133,13 @@ void bench_row(Context& context, WeightFormat format, double bytes_of_weight, co
 
 void bench_rows(const CommonOptions& options, Context& context, MemoryStream& memory, const BenchPrinter& printer) {
   for (const DType type : {DType::f32, DType::bf16}) {
-    bench_row(context, type, static_cast<double>(size_of(type)), name_of(type), memory, printer);
+    bench_row(context, type, name_of(type), memory, printer);
   }
   for (const WeightStorage storage : {WeightStorage::int8, WeightStorage::int4}) {
     CommonOptions as_codes = options;
     as_codes.weights = name_of(storage);
     const auto other = make_context(as_codes, context.threads());
-    const double bytes = quantised::bytes_of_weight(quantised::codes_of(storage));
-    bench_row(*other, {DType::f32, Math::fast}, bytes, name_of(storage), memory, printer);
+    bench_row(*other, {DType::f32, Math::fast}, name_of(storage), memory, printer);
   }
 }
 

@@ -49,11 +49,6 @@ TESSERA_HOST_DEVICE constexpr std::int64_t panel_bytes(WeightCodes codes, std::i
   if (codes == WeightCodes::bf12) return bf12::panel_bytes(depth);
   return scale_bytes(codes, depth) + (codes == WeightCodes::int4 ? (depth + kOctet - 1) / kOctet * 64 : depth * 16);
 }
-/// With its share of a scale.
-[[nodiscard]] constexpr double bytes_of_weight(WeightCodes codes) {
-  return static_cast<double>(panel_bytes(codes, kSlice)) / (16 * kSlice);
-}
-
 /// Bytes before the part of `panel` in the slice that begins at input `k`.
 [[nodiscard]] inline std::int64_t panel_offset(const PackedWeights& weights, std::int64_t k, std::int64_t panel) {
   return k / kSlice * weights.panel_count() * panel_bytes(weights.codes, kSlice) +
